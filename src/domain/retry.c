@@ -101,9 +101,9 @@ fibonacci_delay(int64 delay, int retry_number, int64 cap)
 		return 0;
 	for (int n = 1; n < retry_number && current <= cap / delay; n++)
 	{
-		/* both are at most cap here, and cap / delay is far below half of it */
 		int64		next;
 
+		/* only a delay of a microsecond and a cap of ages get here */
 		if (current > PG_INT64_MAX - previous)
 			return cap;
 		next = previous + current;
