@@ -114,8 +114,7 @@ endif
 $(INSTALL_SQL): $(SQL_PARTS) sched.control
 	@test -n "$(SQL_PARTS)" || { echo "no parts in sql/install" >&2; exit 1; }
 	@! grep -niE 'or +replace' $(SQL_PARTS)
-	@{ printf '%s\n' '\echo Use "CREATE EXTENSION $(EXTENSION)" to load this file. \quit'; \
-	   cat $(SQL_PARTS); } > $@.tmp && mv $@.tmp $@
+	@cat $(SQL_PARTS) > $@.tmp && mv $@.tmp $@
 
 # Objects of another server or with other flags are not reused.
 BUILD_FLAGS := $(strip $(CC) $(CFLAGS) $(COPT) $(PG_CPPFLAGS) $(shell $(PG_CONFIG) --version --pkglibdir))
