@@ -1,0 +1,912 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *	  The present state of all live tasks, in shared memory.
+ *
+ * Tasks, lanes (one per job with live tasks) and classes (one per kind of
+ * claimer) lie in arrays of fixed size; 1-based indexes link hash chains and
+ * free lists.  Ready tasks are in exactly one heap: their class's when they may
+ * start, their lane's "held" heap when the job is at its limit or paused, or its
+ * "buffer" when the overlap policy lets them start only after the other runs
+ * have ended.  Held tasks come back one by one as runs end, so nothing ever
+ * steps over the same blocked task twice.
+ *
+ * Heap nodes and function pointers are plain addresses: all processes are
+ * forked from the postmaster and see the segment and this library at the
+ * same place.
+ *
+ * The caller holds sched_shared->lock exclusively (shared for the read-only
+ * functions).  Nothing in here raises an error, allocates, or waits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "infrastructure/queue.h"
+#include "infrastructure/settings.h"
+#include "infrastructure/wake.h"
+#include "storage/shmem.h"
+
+#define MAX_CLASSES		2048
+
+typedef struct QueueShared
+{
+	uint32		task_capacity;
+	uint32		lane_capacity;
+	uint32		bucket_mask;
+	uint32		tasks_touched;	/* never used beyond: not on the free list */
+	uint32		lanes_touched;
+	uint32		tasks_used;
+	uint32		free_task;
+	uint32		free_lane;
+	int			classes_touched;
+	QClass		classes[MAX_CLASSES];
+} QueueShared;
+
+static QueueShared *queue;
+static uint32 *task_buckets;
+static uint32 *lane_buckets;
+static QTask *tasks;			/* tasks[0] is not used */
+static QLane *lanes;
+
+static void enqueue(QTask *task);
+static void lane_has_room(QLane *lane);
+
+/* ---------- allocation ---------- */
+
+static uint32
+bucket_count(void)
+{
+	uint32		n = 1024;
+
+	while (n < (uint32) sched_max_queued_tasks && n < (1U << 30))
+		n *= 2;
+	return n;
+}
+
+/* Size of the parts, each aligned, in the order in which they lie. */
+static Size
+part_size(int part)
+{
+	switch (part)
+	{
+		case 0:
+			return CACHELINEALIGN(sizeof(QueueShared));
+		case 1:
+		case 2:
+			return CACHELINEALIGN(mul_size(sizeof(uint32), bucket_count()));
+		case 3:
+			return CACHELINEALIGN(mul_size(sizeof(QTask),
+										   sched_max_queued_tasks + 1));
+		default:
+			return CACHELINEALIGN(mul_size(sizeof(QLane),
+										   sched_max_queued_tasks + 1));
+	}
+}
+
+Size
+sched_queue_size(void)
+{
+	Size		size = 0;
+
+	for (int part = 0; part < 5; part++)
+		size = add_size(size, part_size(part));
+	return size;
+}
+
+void
+sched_queue_attach(bool found)
+{
+	char	   *base = ShmemInitStruct("sched queue", sched_queue_size(), &found);
+
+	queue = (QueueShared *) base;
+	base += part_size(0);
+	task_buckets = (uint32 *) base;
+	base += part_size(1);
+	lane_buckets = (uint32 *) base;
+	base += part_size(2);
+	tasks = (QTask *) base;
+	base += part_size(3);
+	lanes = (QLane *) base;
+
+	if (!found)
+	{
+		MemSet(queue, 0, sizeof(QueueShared));
+		queue->task_capacity = sched_max_queued_tasks;
+		queue->lane_capacity = sched_max_queued_tasks;
+		queue->bucket_mask = bucket_count() - 1;
+		MemSet(task_buckets, 0, part_size(1));
+		MemSet(lane_buckets, 0, part_size(2));
+	}
+}
+
+int
+sched_queue_used(void)
+{
+	return queue->tasks_used;
+}
+
+static inline uint32 *
+bucket_of(uint32 *buckets, int db, int64 id)
+{
+	return &buckets[hash_combine(murmurhash32((uint32) id),
+								 murmurhash32((uint32) (id >> 32) + db)) &
+					queue->bucket_mask];
+}
+
+/* ---------- order ---------- */
+
+static inline int
+compare_order(const QTask *a, const QTask *b)
+{
+	if (a->key1 != b->key1)
+		return a->key1 < b->key1 ? 1 : -1;
+	if (a->key2 != b->key2)
+		return a->key2 < b->key2 ? 1 : -1;
+	return a->task_id < b->task_id ? 1 : a->task_id > b->task_id ? -1 : 0;
+}
+
+static int
+compare_ready(const pairingheap_node *a, const pairingheap_node *b, void *arg)
+{
+	return compare_order(pairingheap_const_container(QTask, ready_node, a),
+						 pairingheap_const_container(QTask, ready_node, b));
+}
+
+static int
+compare_timer(const pairingheap_node *a, const pairingheap_node *b, void *arg)
+{
+	TimestampTz ta = pairingheap_const_container(QTask, timer_node, a)->timer_at;
+	TimestampTz tb = pairingheap_const_container(QTask, timer_node, b)->timer_at;
+
+	return ta < tb ? 1 : ta > tb ? -1 : 0;
+}
+
+static void
+init_heap(pairingheap *heap, pairingheap_comparator compare)
+{
+	heap->ph_compare = compare;
+	heap->ph_arg = NULL;
+	heap->ph_root = NULL;
+}
+
+static inline QTask *
+heap_first(pairingheap *heap)
+{
+	return pairingheap_container(QTask, ready_node, pairingheap_first(heap));
+}
+
+/*
+ * The order among ready tasks, fixed when a task becomes ready: a step of
+ * priority weighs as much as having waited one ageing interval longer; without
+ * ageing, priority alone decides and then the time.
+ */
+static void
+set_order(QTask *task)
+{
+	int64		step = (int64) sched_priority_aging_interval *
+		SCHED_USEC_PER_SEC;
+
+	if (step > 0)
+	{
+		task->key1 = task->queued_at - task->priority * step;
+		task->key2 = 0;
+	}
+	else
+	{
+		task->key1 = -task->priority;
+		task->key2 = task->queued_at;
+	}
+}
+
+/* ---------- classes ---------- */
+
+QClass *
+sched_queue_find_class(int db, Oid role, uint32 kind)
+{
+	for (int i = 0; i < queue->classes_touched; i++)
+	{
+		QClass	   *class = &queue->classes[i];
+
+		if (class->db == db && class->role == role && class->kind == kind &&
+			class->lanes + class->workers > 0)
+			return class;
+	}
+	return NULL;
+}
+
+static QClass *
+make_class(int db, Oid role, uint32 kind)
+{
+	QClass	   *class = sched_queue_find_class(db, role, kind);
+	int			slot = -1;
+
+	if (class != NULL)
+		return class;
+	for (int i = 0; i < queue->classes_touched && slot < 0; i++)
+		if (queue->classes[i].lanes == 0 && queue->classes[i].workers == 0)
+			slot = i;
+	if (slot < 0)
+	{
+		if (queue->classes_touched == MAX_CLASSES)
+			return NULL;
+		slot = queue->classes_touched++;
+	}
+	class = &queue->classes[slot];
+	class->db = db;
+	class->role = role;
+	class->kind = kind;
+	class->lanes = 0;
+	class->ready = 0;
+	class->workers = 0;
+	class->start_failures = 0;
+	class->retry_start_at = 0;
+	init_heap(&class->heap, compare_ready);
+	return class;
+}
+
+/* ---------- lanes ---------- */
+
+QLane *
+sched_queue_find_lane(int db, int64 job_id)
+{
+	uint32		i = *bucket_of(lane_buckets, db, job_id);
+
+	while (i != 0 && !(lanes[i].db == db && lanes[i].spec.job_id == job_id))
+		i = lanes[i].next;
+	return i == 0 ? NULL : &lanes[i];
+}
+
+static QLane *
+make_lane(int db, const QLaneSpec *spec)
+{
+	QLane	   *lane = sched_queue_find_lane(db, spec->job_id);
+	QClass	   *class;
+	uint32	   *bucket;
+	uint32		i;
+
+	if (lane != NULL)
+		return lane;
+	class = make_class(db, spec->role, spec->kind);
+	if (class == NULL)
+		return NULL;
+
+	if (queue->free_lane != 0)
+	{
+		i = queue->free_lane;
+		queue->free_lane = lanes[i].next;
+	}
+	else if (queue->lanes_touched < queue->lane_capacity)
+		i = ++queue->lanes_touched;
+	else
+		return NULL;
+
+	lane = &lanes[i];
+	MemSet(lane, 0, sizeof(QLane));
+	lane->db = db;
+	lane->spec = *spec;
+	lane->class = class;
+	class->lanes++;
+	lane->spill_lo = SCHED_NO_SPILL;
+	init_heap(&lane->held, compare_ready);
+	init_heap(&lane->buffer, compare_ready);
+	dlist_init(&lane->tasks);
+	bucket = bucket_of(lane_buckets, db, spec->job_id);
+	lane->next = *bucket;
+	*bucket = i;
+	return lane;
+}
+
+static void
+free_lane_if_idle(QLane *lane)
+{
+	uint32	   *link;
+	uint32		i = lane - lanes;
+
+	if (lane->total > 0 || lane->spill_lo != SCHED_NO_SPILL)
+		return;
+	link = bucket_of(lane_buckets, lane->db, lane->spec.job_id);
+	while (*link != i)
+		link = &lanes[*link].next;
+	*link = lane->next;
+	lane->class->lanes--;
+	lane->db = -1;
+	lane->next = queue->free_lane;
+	queue->free_lane = i;
+}
+
+static inline bool
+lane_is_full(const QLane *lane)
+{
+	return lane->spec.paused ||
+		(lane->spec.max_running > 0 && lane->running >= lane->spec.max_running);
+}
+
+/* How many tasks of one job memory takes; the rest waits in the table. */
+static inline int
+lane_capacity(void)
+{
+	return Max(1000, queue->task_capacity / 4);
+}
+
+/* ---------- states ---------- */
+
+/*
+ * The one place that changes the state of a live task.  The counts of the lane
+ * and the database follow from it.
+ */
+static void
+set_status(QTask *task, SchedTaskStatus to)
+{
+	SchedTaskStatus from = task->status;
+	QLane	   *lane = task->lane;
+	SchedDatabase *db = &sched_shared->databases[task->db];
+
+	Assert(sched_task_transition_allowed(from, to));
+
+	if (sched_task_status_holds_lease(from))
+	{
+		lane->running--;
+		db->running--;
+	}
+	if (from == SCHED_TASK_READY)
+		db->ready--;
+	if (sched_task_status_occupies_job(from))
+		lane->occupied--;
+
+	task->status = to;
+
+	if (sched_task_status_holds_lease(to))
+	{
+		lane->running++;
+		db->running++;
+	}
+	if (to == SCHED_TASK_READY)
+		db->ready++;
+	if (sched_task_status_occupies_job(to))
+		lane->occupied++;
+}
+
+/* Take a task out of the heap of ready tasks that it is in. */
+static void
+dequeue(QTask *task)
+{
+	QLane	   *lane = task->lane;
+
+	switch ((QPlace) task->place)
+	{
+		case Q_CLASS:
+			pairingheap_remove(&lane->class->heap, &task->ready_node);
+			lane->class->ready--;
+			break;
+		case Q_HELD:
+			pairingheap_remove(&lane->held, &task->ready_node);
+			break;
+		case Q_BUFFER:
+			pairingheap_remove(&lane->buffer, &task->ready_node);
+			lane->buffered--;
+			break;
+		case Q_NOWHERE:
+			break;
+	}
+	task->place = Q_NOWHERE;
+}
+
+/* Let an idle worker of the class know; if there is none, the scheduler. */
+static void
+wake_for(QClass *class)
+{
+	SchedDatabase *db = &sched_shared->databases[class->db];
+
+	if (class->kind != SCHED_KIND_SQL)
+		return;
+	for (int i = 0; i < sched_max_workers; i++)
+	{
+		SchedWorker *worker = &sched_shared->workers[i];
+
+		if (worker->state == SCHED_WORKER_IDLE && !worker->woken &&
+			!worker->leave &&
+			worker->db == class->db && worker->role == class->role)
+		{
+			worker->woken = true;
+			sched_wake_worker(worker);
+			return;
+		}
+	}
+	if (!db->want_workers &&
+		(class->workers == 0 || sched_shared->workers_used < sched_max_workers))
+	{
+		db->want_workers = true;
+		sched_wake_scheduler(db);
+	}
+}
+
+/* Put a ready task where it belongs. */
+static void
+enqueue(QTask *task)
+{
+	QLane	   *lane = task->lane;
+
+	Assert(task->status == SCHED_TASK_READY && task->place == Q_NOWHERE);
+
+	if (task->ending_pid != 0)
+		return;					/* somebody is ending it */
+	if (task->serial && lane->occupied - lane->buffered > 1)
+	{
+		pairingheap_add(&lane->buffer, &task->ready_node);
+		lane->buffered++;
+		task->place = Q_BUFFER;
+	}
+	else if (lane_is_full(lane))
+	{
+		pairingheap_add(&lane->held, &task->ready_node);
+		task->place = Q_HELD;
+	}
+	else
+	{
+		pairingheap_add(&lane->class->heap, &task->ready_node);
+		lane->class->ready++;
+		task->place = Q_CLASS;
+		wake_for(lane->class);
+	}
+}
+
+/* Something of the lane ended: let the next one through. */
+static void
+lane_has_room(QLane *lane)
+{
+	if (lane->buffered > 0 && lane->occupied == lane->buffered)
+	{
+		QTask	   *task = heap_first(&lane->buffer);
+
+		dequeue(task);
+		enqueue(task);
+	}
+	while (!pairingheap_is_empty(&lane->held) && !lane_is_full(lane))
+	{
+		QTask	   *task = heap_first(&lane->held);
+
+		dequeue(task);
+		enqueue(task);
+		if (lane->spec.max_running > 0)
+			break;				/* one run ended, one may start */
+	}
+}
+
+void
+sched_queue_make_ready(QTask *task, TimestampTz now)
+{
+	set_status(task, SCHED_TASK_READY);
+	sched_queue_set_timer(task, 0);
+	task->queued_at = now;
+	set_order(task);
+	enqueue(task);
+}
+
+/*
+ * An attempt is over and another one is to follow at due_at.  An attempt that
+ * was lost does not count against the job's limit of attempts.
+ */
+void
+sched_queue_retry(QTask *task, TimestampTz due_at, bool counts)
+{
+	set_status(task, SCHED_TASK_WAITING_RETRY);
+	task->attempt++;
+	if (counts)
+		task->tries++;
+	else if (task->losses < PG_UINT16_MAX)
+		task->losses++;
+	task->worker = -1;
+	task->started_at = 0;
+	task->deadline = 0;
+	task->progress = -1;
+	task->due_at = due_at;
+	sched_queue_set_timer(task, due_at);
+	lane_has_room(task->lane);
+}
+
+/* The task has ended; forget it. */
+void
+sched_queue_finish(QTask *task)
+{
+	QLane	   *lane = task->lane;
+	SchedDatabase *db = &sched_shared->databases[task->db];
+	uint32		i = task - tasks;
+	uint32	   *link;
+	bool		was_limited = sched_max_concurrent_jobs > 0 &&
+		db->running >= sched_max_concurrent_jobs &&
+		sched_task_status_holds_lease(task->status);
+
+	dequeue(task);
+	sched_queue_set_timer(task, 0);
+	if (lane->spec.report_end)
+	{
+		sched_shmem_note_change(db, lane->spec.job_id);
+		sched_wake_scheduler(db);
+	}
+	set_status(task, SCHED_TASK_CANCELLED); /* any terminal state will do */
+	dlist_delete(&task->lane_node);
+	lane->total--;
+
+	link = bucket_of(task_buckets, task->db, task->task_id);
+	while (*link != i)
+		link = &tasks[*link].next;
+	*link = task->next;
+	task->db = -1;
+	task->next = queue->free_task;
+	queue->free_task = i;
+	queue->tasks_used--;
+	db->tasks--;
+
+	lane_has_room(lane);
+	if (lane->spill_lo != SCHED_NO_SPILL && !db->want_refill &&
+		lane->total < lane_capacity() / 2)
+	{
+		db->want_refill = true;
+		sched_wake_scheduler(db);
+	}
+	free_lane_if_idle(lane);
+	if (was_limited)
+		sched_queue_wake_workers(db - sched_shared->databases);
+}
+
+bool
+sched_queue_reserve(QTask *task, int pid)
+{
+	if (task->ending_pid != 0 && task->ending_pid != pid)
+		return false;
+	task->ending_pid = pid;
+	dequeue(task);
+	return true;
+}
+
+void
+sched_queue_unreserve(QTask *task, TimestampTz now)
+{
+	task->ending_pid = 0;
+	if (task->status == SCHED_TASK_READY && task->place == Q_NOWHERE)
+		enqueue(task);
+	else if (task->timed && task->timer_at <= now)
+		sched_wake_scheduler(&sched_shared->databases[task->db]);
+}
+
+/* ---------- timers ---------- */
+
+void
+sched_queue_set_timer(QTask *task, TimestampTz at)
+{
+	SchedDatabase *db = &sched_shared->databases[task->db];
+
+	if (task->timed)
+		pairingheap_remove(&db->timers, &task->timer_node);
+	task->timer_at = at;
+	task->timed = at != 0;
+	if (!task->timed)
+		return;
+	if (db->timers.ph_compare == NULL)
+		init_heap(&db->timers, compare_timer);
+	pairingheap_add(&db->timers, &task->timer_node);
+	if (at < db->sleep_until)
+	{
+		db->sleep_until = at;
+		sched_wake_scheduler(db);
+	}
+}
+
+QTask *
+sched_queue_first_timer(int db)
+{
+	pairingheap *heap = &sched_shared->databases[db].timers;
+
+	if (heap->ph_root == NULL)
+		return NULL;
+	return pairingheap_container(QTask, timer_node, pairingheap_first(heap));
+}
+
+/* ---------- in and out ---------- */
+
+QTask *
+sched_queue_find(int db, int64 task_id)
+{
+	uint32		i = *bucket_of(task_buckets, db, task_id);
+
+	while (i != 0 && !(tasks[i].db == db && tasks[i].task_id == task_id))
+		i = tasks[i].next;
+	return i == 0 ? NULL : &tasks[i];
+}
+
+static QTask *
+make_task(int db, int64 task_id)
+{
+	uint32	   *bucket = bucket_of(task_buckets, db, task_id);
+	uint32		i;
+	QTask	   *task;
+
+	if (queue->free_task != 0)
+	{
+		i = queue->free_task;
+		queue->free_task = tasks[i].next;
+	}
+	else if (queue->tasks_touched < queue->task_capacity)
+		i = ++queue->tasks_touched;
+	else
+		return NULL;
+	queue->tasks_used++;
+	sched_shared->databases[db].tasks++;
+
+	task = &tasks[i];
+	MemSet(task, 0, sizeof(QTask));
+	task->db = db;
+	task->task_id = task_id;
+	task->worker = -1;
+	task->progress = -1;
+	task->next = *bucket;
+	*bucket = i;
+	return task;
+}
+
+void
+sched_queue_leave_out(int db, const QLaneSpec *spec, int64 task_id)
+{
+	QLane	   *lane = make_lane(db, spec);
+
+	if (lane == NULL)
+	{
+		/* not even room for the lane: read everything again later */
+		sched_shared->databases[db].rescan = true;
+		return;
+	}
+	if (lane->spill_lo == SCHED_NO_SPILL)
+	{
+		sched_shared->databases[db].spilled_lanes++;
+		if (lane->total < lane_capacity() / 2)
+		{
+			sched_shared->databases[db].want_refill = true;
+			sched_wake_scheduler(&sched_shared->databases[db]);
+		}
+	}
+	lane->spill_lo = Min(lane->spill_lo, task_id);
+}
+
+/*
+ * Enter a task that the tables hold.  While tasks of the lane are left out,
+ * only the scheduler that reads them back in order ("refill") enters more.
+ */
+QAdd
+sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
+				bool refill, TimestampTz now)
+{
+	QLane	   *lane;
+	QTask	   *task;
+
+	if (sched_queue_find(db, new->task_id) != NULL)
+		return Q_DUPLICATE;
+	lane = make_lane(db, spec);
+	if (lane == NULL ||
+		(lane->spill_lo != SCHED_NO_SPILL && !refill) ||
+		lane->total >= lane_capacity() ||
+		(task = make_task(db, new->task_id)) == NULL)
+	{
+		sched_queue_leave_out(db, spec, new->task_id);
+		return Q_LEFT_OUT;
+	}
+
+	task->lane = lane;
+	lane->total++;
+	dlist_push_tail(&lane->tasks, &task->lane_node);
+	task->priority = new->priority;
+	task->serial = new->serial;
+	task->losses = new->losses;
+	task->attempt = new->attempt;
+	task->tries = new->tries;
+	task->due_at = new->due_at;
+
+	/* the first state is not a change of state */
+	if (new->retrying)
+	{
+		task->status = SCHED_TASK_WAITING_RETRY;
+		lane->occupied++;
+	}
+	else
+		task->status = SCHED_TASK_SCHEDULED;
+	if (new->due_at > now)
+		sched_queue_set_timer(task, new->due_at);
+	else
+		sched_queue_make_ready(task, now);
+	return Q_ADDED;
+}
+
+QTask *
+sched_queue_take(QClass *class, TimestampTz now)
+{
+	SchedDatabase *db = &sched_shared->databases[class->db];
+
+	if (!sched_enabled || db->held)
+		return NULL;
+	if (sched_max_concurrent_jobs > 0 &&
+		db->running >= sched_max_concurrent_jobs)
+		return NULL;
+
+	while (!pairingheap_is_empty(&class->heap))
+	{
+		QTask	   *task = heap_first(&class->heap);
+		QLane	   *lane = task->lane;
+
+		dequeue(task);
+		if (lane_is_full(lane))
+		{
+			enqueue(task);		/* to the lane's own heap */
+			continue;
+		}
+		set_status(task, SCHED_TASK_ASSIGNED);
+		set_status(task, SCHED_TASK_RUNNING);
+		task->started_at = now;
+		return task;
+	}
+	return NULL;
+}
+
+/* ---------- the job changed ---------- */
+
+/* Move everything of the lane through the gates again. */
+static void
+requeue_lane(QLane *lane)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &lane->tasks)
+	{
+		QTask	   *task = dlist_container(QTask, lane_node, iter.cur);
+
+		if (task->status == SCHED_TASK_READY && task->place != Q_BUFFER)
+		{
+			dequeue(task);
+			enqueue(task);
+		}
+	}
+	lane_has_room(lane);
+}
+
+void
+sched_queue_update_lane(int db, const QLaneSpec *spec)
+{
+	QLane	   *lane = sched_queue_find_lane(db, spec->job_id);
+	QClass	   *class;
+	dlist_iter	iter;
+
+	if (lane == NULL || memcmp(&lane->spec, spec, sizeof(QLaneSpec)) == 0)
+		return;
+	if (lane->spec.role != spec->role || lane->spec.kind != spec->kind)
+	{
+		class = make_class(db, spec->role, spec->kind);
+		if (class == NULL)
+			return;				/* 2048 kinds of claimers: stay where it is */
+		dlist_foreach(iter, &lane->tasks)
+		{
+			QTask	   *task = dlist_container(QTask, lane_node, iter.cur);
+
+			if (task->place == Q_CLASS)
+				dequeue(task);	/* entered again below */
+		}
+		lane->class->lanes--;
+		lane->class = class;
+		class->lanes++;
+	}
+	lane->spec = *spec;
+	requeue_lane(lane);
+}
+
+void
+sched_queue_pause_lane(int db, int64 job_id, bool paused)
+{
+	QLane	   *lane = sched_queue_find_lane(db, job_id);
+
+	if (lane == NULL || lane->spec.paused == paused)
+		return;
+	lane->spec.paused = paused;
+	requeue_lane(lane);
+}
+
+/* ---------- tasks that were left out ---------- */
+
+/*
+ * A lane that has room for tasks that were left out.  Its mark is taken away:
+ * what comes up from now on that finds no room sets it anew.
+ */
+QLane *
+sched_queue_spilled_lane(int db)
+{
+	if (queue->tasks_used > queue->task_capacity / 4 * 3)
+		return NULL;
+	for (uint32 i = 1; i <= queue->lanes_touched; i++)
+	{
+		QLane	   *lane = &lanes[i];
+
+		if (lane->db == db && lane->spill_lo != SCHED_NO_SPILL &&
+			lane->total < lane_capacity() / 2)
+			return lane;
+	}
+	return NULL;
+}
+
+void
+sched_queue_wake_workers(int db)
+{
+	for (int i = 0; i < queue->classes_touched; i++)
+	{
+		QClass	   *class = &queue->classes[i];
+
+		if (class->db == db && class->ready > 0 &&
+			class->lanes > 0)
+			wake_for(class);
+	}
+}
+
+void
+sched_queue_purge(int db)
+{
+	SchedDatabase *database = &sched_shared->databases[db];
+
+	for (uint32 i = 1; i <= queue->lanes_touched; i++)
+	{
+		if (lanes[i].db == db)
+		{
+			lanes[i].spill_lo = SCHED_NO_SPILL;
+			lanes[i].spec.report_end = false;
+			if (lanes[i].total == 0)
+				free_lane_if_idle(&lanes[i]);
+		}
+	}
+	for (uint32 i = 1; i <= queue->tasks_touched; i++)
+		if (tasks[i].db == db)
+			sched_queue_finish(&tasks[i]);
+	database->spilled_lanes = 0;
+	database->want_refill = false;
+	database->want_workers = false;
+	database->change_count = 0;
+	database->change_overflow = false;
+	database->rescan = false;
+	database->loaded = false;
+}
+
+/* ---------- for views ---------- */
+
+QTask *
+sched_queue_next_task(int db, uint32 *cursor)
+{
+	while (*cursor < queue->tasks_touched)
+	{
+		QTask	   *task = &tasks[++*cursor];
+
+		if (task->db == db && task->task_id != 0)
+			return task;
+	}
+	return NULL;
+}
+
+QLane *
+sched_queue_next_lane(int db, uint32 *cursor)
+{
+	while (*cursor < queue->lanes_touched)
+	{
+		QLane	   *lane = &lanes[++*cursor];
+
+		if (lane->db == db && lane->spec.job_id != 0)
+			return lane;
+	}
+	return NULL;
+}
+
+QClass *
+sched_queue_next_class(int db, int *cursor)
+{
+	while (*cursor < queue->classes_touched)
+	{
+		QClass	   *class = &queue->classes[(*cursor)++];
+
+		if (class->db == db && class->lanes + class->workers > 0)
+			return class;
+	}
+	return NULL;
+}

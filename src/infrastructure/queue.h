@@ -1,0 +1,172 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *	  The present state of all live tasks, in shared memory.
+ *
+ * See doc/internals/architecture.md.  Every function needs
+ * sched_shared->lock held exclusively unless it says otherwise; none can fail.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SCHED_QUEUE_H
+#define SCHED_QUEUE_H
+
+#include "domain/state.h"
+#include "infrastructure/shmem.h"
+#include "lib/ilist.h"
+#include "lib/pairingheap.h"
+
+#define SCHED_NO_SPILL		PG_INT64_MAX
+#define SCHED_KIND_SQL		0	/* the built-in SQL workers */
+
+/* Those who may claim the same tasks. */
+typedef struct QClass
+{
+	int			db;				/* -1: free */
+	Oid			role;			/* of SQL tasks, else InvalidOid */
+	uint32		kind;			/* SCHED_KIND_SQL or a hash of the type */
+	int			lanes;			/* that refer to it */
+	int			ready;			/* tasks in the heap */
+	int			workers;		/* starting, idle or busy for it */
+	int			start_failures; /* workers that died before their first task */
+	TimestampTz retry_start_at; /* no new worker before */
+	pairingheap heap;
+} QClass;
+
+/* What the queue knows of a job that has live tasks. */
+typedef struct QLaneSpec
+{
+	int64		job_id;
+	Oid			role;
+	uint32		kind;
+	int			max_running;	/* 0: no limit */
+	bool		paused;
+	bool		report_end;		/* the scheduler wants to know of ends */
+} QLaneSpec;
+
+typedef struct QLane
+{
+	uint32		next;			/* in its hash chain or the free list */
+	int			db;
+	QLaneSpec	spec;
+	QClass	   *class;
+	int			total;			/* tasks in memory */
+	int			occupied;		/* of them: waiting to waiting_retry */
+	int			running;		/* of them: assigned or running */
+	int			buffered;		/* of them: held back by the overlap policy */
+	int64		spill_lo;		/* least task_id left out, or SCHED_NO_SPILL */
+	pairingheap held;			/* ready, but the job is at its limit */
+	pairingheap buffer;			/* ready, but another run is not over */
+	dlist_head	tasks;
+} QLane;
+
+/* Which heap the ready node is in. */
+typedef enum QPlace
+{
+	Q_NOWHERE,
+	Q_CLASS,
+	Q_HELD,
+	Q_BUFFER
+} QPlace;
+
+typedef struct QTask
+{
+	uint32		next;			/* in its hash chain or the free list */
+	int			db;
+	int64		task_id;
+	QLane	   *lane;
+	uint8		status;			/* SchedTaskStatus */
+	uint8		place;			/* QPlace */
+	bool		timed;			/* in the timer heap */
+	bool		serial;			/* fired by a trigger under a policy that
+								 * does not let runs overlap */
+	int16		priority;
+	uint16		losses;			/* attempts that were lost */
+	int			attempt;		/* the present or next attempt */
+	int			tries;			/* ended attempts that count */
+	int			ending_pid;		/* backend about to end it, 0: none */
+	int			worker;			/* slot that runs it, -1: none */
+	float4		progress;		/* percent, negative: none */
+	TimestampTz due_at;			/* nominal time, or when the retry is due */
+	TimestampTz queued_at;
+	TimestampTz started_at;
+	TimestampTz timer_at;		/* 0: none */
+	TimestampTz deadline;		/* of the running attempt, 0: none */
+	int64		key1;			/* the order of ready tasks: key1, key2, id */
+	int64		key2;
+	pairingheap_node ready_node;
+	pairingheap_node timer_node;
+	dlist_node	lane_node;
+} QTask;
+
+/* What memory has to know of a task. */
+typedef struct QTaskSpec
+{
+	int64		task_id;
+	TimestampTz due_at;			/* not before */
+	int16		priority;
+	bool		serial;
+	bool		retrying;		/* due_at is the time of a retry */
+	uint16		losses;
+	int			attempt;		/* of the next attempt, from 1 */
+	int			tries;
+} QTaskSpec;
+
+typedef enum QAdd
+{
+	Q_ADDED,
+	Q_DUPLICATE,				/* it is there already */
+	Q_LEFT_OUT					/* no room: it stays in its table for now */
+} QAdd;
+
+/* Allocation, for shmem.c. */
+extern Size sched_queue_size(void);
+extern void sched_queue_attach(bool found);
+
+/* Take part. */
+extern QAdd sched_queue_add(int db, const QLaneSpec *lane,
+							const QTaskSpec *task, bool refill,
+							TimestampTz now);
+extern QTask *sched_queue_find(int db, int64 task_id);
+extern QLane *sched_queue_find_lane(int db, int64 job_id);
+extern QClass *sched_queue_find_class(int db, Oid role, uint32 kind);
+
+/* The next task that a worker of the class may run, now running; or NULL. */
+extern QTask *sched_queue_take(QClass *class, TimestampTz now);
+
+/* Changes of state. */
+extern void sched_queue_make_ready(QTask *task, TimestampTz now);
+extern void sched_queue_retry(QTask *task, TimestampTz due_at, bool counts);
+extern void sched_queue_finish(QTask *task);
+
+/* Keep a task from being started while a transaction is about to end it. */
+extern bool sched_queue_reserve(QTask *task, int pid);
+extern void sched_queue_unreserve(QTask *task, TimestampTz now);
+
+/* Timers. */
+extern void sched_queue_set_timer(QTask *task, TimestampTz at);
+extern QTask *sched_queue_first_timer(int db);
+
+/* The job changed. */
+extern void sched_queue_update_lane(int db, const QLaneSpec *spec);
+extern void sched_queue_pause_lane(int db, int64 job_id, bool paused);
+
+/* Tasks that were left out. */
+extern QLane *sched_queue_spilled_lane(int db);
+extern void sched_queue_leave_out(int db, const QLaneSpec *spec,
+								  int64 task_id);
+
+/* Wake whoever can run what is ready in the database. */
+extern void sched_queue_wake_workers(int db);
+
+/* Forget everything of a database. */
+extern void sched_queue_purge(int db);
+
+/* For views: visit all tasks, lanes, classes; lock held in any mode. */
+extern QTask *sched_queue_next_task(int db, uint32 *cursor);
+extern QLane *sched_queue_next_lane(int db, uint32 *cursor);
+extern QClass *sched_queue_next_class(int db, int *cursor);
+
+extern int	sched_queue_used(void);
+
+#endif							/* SCHED_QUEUE_H */

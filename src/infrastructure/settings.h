@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *	  The configuration parameters sched.*.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SCHED_SETTINGS_H
+#define SCHED_SETTINGS_H
+
+#include "domain/retry.h"
+
+extern char *sched_databases;
+extern bool sched_enabled;
+extern bool sched_cluster_enabled;
+extern char *sched_node_id;
+extern int	sched_max_workers;
+extern int	sched_max_queued_tasks;
+extern int	sched_max_concurrent_jobs;
+extern int	sched_http_max_in_flight;
+extern int	sched_retry_max_attempts;
+extern int	sched_retry_delay;			/* seconds */
+extern int	sched_retry_strategy;		/* SchedRetryStrategy */
+extern int	sched_retry_max_delay;		/* seconds */
+extern int	sched_default_timeout;		/* seconds, 0: none */
+extern int	sched_default_priority;
+extern int	sched_executor_heartbeat_interval;	/* seconds */
+extern int	sched_executor_timeout; /* seconds */
+extern int	sched_misfire_threshold;	/* seconds */
+extern int	sched_history_retention;	/* seconds, 0: for ever */
+extern int	sched_log_retention;	/* seconds, 0: for ever */
+extern char *sched_timezone;
+extern int	sched_priority_aging_interval;	/* seconds, 0: strict priority */
+extern char *sched_http_allowed_hosts;
+extern char *sched_executor_auth_header;
+extern bool sched_security_enabled;
+extern int	sched_log_level;
+extern int	sched_event_level;
+extern int	sched_worker_idle_timeout;	/* seconds */
+extern int	sched_cancel_grace; /* seconds between cancel and terminate */
+
+extern void sched_settings_define(void);
+
+/* Is the database one of sched.databases? */
+extern bool sched_settings_database_wanted(const char *name);
+
+/* sched.node_id, else cluster_name, else the host's name. */
+extern const char *sched_settings_node_id(void);
+
+#endif							/* SCHED_SETTINGS_H */

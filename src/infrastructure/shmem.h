@@ -1,0 +1,175 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.h
+ *	  What the processes of sched share, apart from the queue itself.
+ *
+ * Everything here is guarded by sched_shared->lock unless said otherwise.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SCHED_SHMEM_H
+#define SCHED_SHMEM_H
+
+#include "lib/pairingheap.h"
+#include "port/atomics.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+
+#define SCHED_MAX_DATABASES		128 /* with the extension, in one server */
+#define SCHED_MAX_HOLDS			16
+#define SCHED_CHANGE_RING		4096
+#define SCHED_CHANGE_ALL		0	/* a job_id that stands for every job */
+
+typedef enum SchedDatabaseState
+{
+	SCHED_DB_FREE,				/* the slot is not in use */
+	SCHED_DB_STARTING,			/* scheduler registered, not yet attached */
+	SCHED_DB_RUNNING,			/* scheduler attached */
+	SCHED_DB_STOPPED			/* scheduler gone, slot kept for a restart */
+} SchedDatabaseState;
+
+/* Why a scheduler left, for the launcher. */
+typedef enum SchedExitReason
+{
+	SCHED_EXIT_FAILED,			/* error or signal: start again */
+	SCHED_EXIT_NO_EXTENSION,	/* nothing to do in this database */
+	SCHED_EXIT_ASKED			/* somebody needs the database to be empty */
+} SchedExitReason;
+
+/* One database with a scheduler. */
+typedef struct SchedDatabase
+{
+	Oid			database;
+	SchedDatabaseState state;
+	SchedExitReason exit_reason;
+	PGPROC	   *scheduler;		/* NULL: none */
+	pid_t		scheduler_pid;
+	TimestampTz started_at;
+	TimestampTz last_cycle_at;	/* real time */
+	uint64		cycles;			/* full turns of the scheduler's loop */
+	bool		leave;			/* the scheduler is asked to go */
+	bool		rescan;			/* the queue may lack tasks: read them all */
+	bool		loaded;			/* the queue has been read from the tables */
+	bool		held;			/* restored copy: nothing runs */
+	bool		no_worker_slot;	/* the server had no room for a worker */
+	TimestampTz no_slot_since;
+	int64		triggers;		/* triggers in the scheduler's heap */
+	TimestampTz next_fire_at;	/* of its first trigger, 0: none */
+	TimestampTz horizon;		/* tasks due before it are in memory */
+	TimestampTz sleep_until;	/* when the scheduler looks again by itself */
+	uint32		segment_generation; /* counts the changes of _segment */
+	uint32		job_generation; /* counts the changes of _job and _trigger */
+
+	/* the queue's part, see infrastructure/queue.h */
+	pairingheap timers;
+	int			tasks;			/* in memory */
+	int			running;		/* assigned or running */
+	int			ready;			/* ready, whether held back or not */
+	int			spilled_lanes;	/* lanes with tasks left out */
+	bool		want_workers;	/* a class has tasks and nobody idle */
+	bool		want_refill;	/* a lane with left-out tasks has room */
+
+	/* jobs whose definition changed, for the scheduler */
+	int			change_count;
+	bool		change_overflow;
+	int64		changes[SCHED_CHANGE_RING];
+} SchedDatabase;
+
+typedef enum SchedWorkerState
+{
+	SCHED_WORKER_FREE,
+	SCHED_WORKER_STARTING,
+	SCHED_WORKER_IDLE,
+	SCHED_WORKER_BUSY,
+	SCHED_WORKER_DEAD			/* gone with a task in hand: to be settled */
+} SchedWorkerState;
+
+/* Why a running task was told to stop. */
+typedef enum SchedStopReason
+{
+	SCHED_STOP_NONE,
+	SCHED_STOP_TIMEOUT,
+	SCHED_STOP_CANCEL,
+	SCHED_STOP_REPLACED			/* overlap policy: a newer run takes over */
+} SchedStopReason;
+
+struct QTask;
+struct QClass;
+
+/* One background worker that runs tasks. */
+typedef struct SchedWorker
+{
+	SchedWorkerState state;
+	uint32		generation;		/* counts the users of the slot */
+	Oid			database;
+	int			db;				/* index of the database's slot */
+	Oid			role;
+	PGPROC	   *proc;
+	pid_t		pid;
+	bool		leave;			/* asked to go when idle */
+	bool		woken;			/* its latch was set for a new task */
+	TimestampTz since;			/* when it became idle or busy, real time */
+	TimestampTz started_at;
+	uint64		tasks_done;
+
+	/* the task in hand */
+	struct QTask *task;
+	int64		task_id;
+	int			attempt;
+	SchedStopReason stop;
+	bool		terminated;		/* SIGTERM has been sent for this task */
+} SchedWorker;
+
+/* Somebody needs a database without sessions of ours. */
+typedef struct SchedHold
+{
+	Oid			database;		/* InvalidOid: free */
+	pid_t		holder;
+} SchedHold;
+
+typedef struct SchedShared
+{
+	LWLock	   *lock;
+	pg_atomic_uint64 frozen_clock;
+	PGPROC	   *launcher;		/* NULL: none */
+	pid_t		launcher_pid;
+	bool		probe;			/* a database may have got the extension */
+	int			workers_used;	/* slots that are not free */
+	SchedHold	holds[SCHED_MAX_HOLDS];
+	SchedDatabase databases[SCHED_MAX_DATABASES];
+	SchedWorker workers[FLEXIBLE_ARRAY_MEMBER];
+} SchedShared;
+
+/* NULL when the library was not preloaded. */
+extern SchedShared *sched_shared;
+
+extern void sched_shmem_install_hooks(void);
+
+/* Raises an error when the library was not preloaded. */
+extern void sched_shmem_require(void);
+
+/* The database's slot or NULL; the index of the caller's own, or -1. */
+extern SchedDatabase *sched_shmem_database(Oid database);
+extern int	sched_shmem_my_database(void);
+
+/* Is somebody waiting for this database to be empty? */
+extern bool sched_shmem_is_held(Oid database);
+
+/* Note a changed job for the database's scheduler. */
+extern void sched_shmem_note_change(SchedDatabase *db, int64 job_id);
+
+static inline void
+sched_lock(LWLockMode mode)
+{
+	LWLockAcquire(sched_shared->lock, mode);
+}
+
+static inline void
+sched_unlock(void)
+{
+	LWLockRelease(sched_shared->lock);
+}
+
+#endif							/* SCHED_SHMEM_H */
