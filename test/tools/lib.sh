@@ -10,7 +10,7 @@ tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # Settings of the caller that reach the unprivileged half; nothing else does.
 passed_on=(CI SUITES REGRESS ISOLATION PROVE_TESTS PROVE_FLAGS FUZZ_TIME CLANG
 	CC WERROR CHECK_MODE PG_CONFIG PG_TEST_EXTRA PG_TEST_NOCLEAN
-	PG_TEST_TIMEOUT_DEFAULT DEMO_KEEP DEMO_SECONDS COLUMNS TERM NO_COLOR)
+	PG_TEST_TIMEOUT_DEFAULT DEMO_KEEP DEMO_SECONDS DEMO_STOP COLUMNS TERM NO_COLOR)
 
 say() { printf '%s\n' "$*"; }
 die() {
