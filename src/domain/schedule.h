@@ -66,6 +66,12 @@ extern const char *sched_schedule_zone_name(const SchedSchedule *schedule);
 /* The pattern of @event and the type name of @custom, else NULL. */
 extern const char *sched_schedule_argument(const SchedSchedule *schedule);
 
+/*
+ * The condition of "@event PATTERN ? (...)" from the question mark on, as it
+ * stands behind "$" in a jsonpath, else NULL.
+ */
+extern const char *sched_schedule_filter(const SchedSchedule *schedule);
+
 /* Does this kind have instants that can be computed in advance? */
 extern bool sched_schedule_is_timed(const SchedSchedule *schedule);
 
