@@ -27,7 +27,7 @@ SELECT sched.create_job('report',
 CREATE SEQUENCE try;
 SELECT sched.create_job('third-time-lucky',
     $$DO 'BEGIN IF nextval(''try'') % 3 > 0 THEN RAISE EXCEPTION ''no luck yet''; END IF; END'$$,
-    '@every 10 seconds',
+    '@every 5 seconds',
     max_attempts => 3, retry_strategy => 'fixed_delay', retry_delay => '1 second');
 
 -- fails for good; there is no schedule, so it runs when it is told to
