@@ -38,6 +38,7 @@
 #include "domain/civil.h"
 #include "infrastructure/pgzone.h"
 #include "infrastructure/settings.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "pgtime.h"
 #include "utils/guc.h"
