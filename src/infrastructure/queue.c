@@ -764,6 +764,9 @@ requeue_lane(QLane *lane)
 			dequeue(task);
 			enqueue(task);
 		}
+		else if (task->status == SCHED_TASK_WAITING_RETRY && !task->timed &&
+				 !lane->spec.paused)
+			sched_queue_set_timer(task, task->due_at);
 	}
 	lane_has_room(lane);
 }

@@ -1,0 +1,134 @@
+/*-------------------------------------------------------------------------
+ *
+ * attempt.c
+ *	  What follows when an attempt of a task is over.
+ *
+ * One decision for all who end attempts: workers, the scheduler that finds a
+ * timeout or a dead worker, and those who report from outside.  The outcome row
+ * is written in the caller's transaction; its primary key (task_id, attempt)
+ * lets only one of several rivals commit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "application/attempt.h"
+#include "common/hashfn.h"
+#include "infrastructure/pending.h"
+
+void
+sched_attempt_copy(const QTask *task, SchedAttempt *attempt)
+{
+	attempt->task_id = task->task_id;
+	attempt->job_id = task->lane->spec.job_id;
+	attempt->attempt = task->attempt;
+	attempt->tries = task->tries;
+	attempt->losses = task->losses;
+	attempt->progress = task->progress;
+	attempt->due_at = task->due_at;
+	attempt->queued_at = task->queued_at;
+	attempt->started_at = task->started_at;
+}
+
+/* A lost attempt goes again at once; one that is lost again and again, later. */
+static int64
+loss_delay(int losses)
+{
+	return losses == 0 ? 0 :
+		Min(USECS_PER_SEC << Min(losses - 1, 9), 5 * USECS_PER_MINUTE);
+}
+
+/* Is there to be another attempt?  Then sets when, and whether it counts. */
+static bool
+goes_on(const SchedJob *job, const SchedAttempt *attempt,
+		const SchedEnd *end, TimestampTz now, TimestampTz *retry_at,
+		bool *counts)
+{
+	int64		delay;
+
+	if (job == NULL || job->deleted)
+		return false;
+
+	*counts = true;
+	switch (end->status)
+	{
+		case SCHED_OUTCOME_LOST:
+		case SCHED_OUTCOME_RELEASED:
+			*counts = false;
+			*retry_at = now + loss_delay(attempt->losses);
+			return true;
+
+		case SCHED_OUTCOME_FAILED:
+		case SCHED_OUTCOME_TIMEOUT:
+			if (!end->retryable || attempt->tries + 1 >= job->max_attempts)
+				return false;
+			delay = sched_retry_delay(job->retry_strategy, job->retry_jitter,
+									  attempt->tries + 1, job->retry_delay,
+									  job->retry_max_delay, attempt->task_id);
+			if (delay == SCHED_RETRY_NEVER)
+				return false;
+			*retry_at = now + delay;
+			return true;
+
+		default:
+			return false;
+	}
+}
+
+bool
+sched_attempt_end(const SchedJob *job, const SchedAttempt *attempt,
+				  const SchedEnd *end, TimestampTz now)
+{
+	SchedOutcome outcome = {0};
+	TimestampTz retry_at = 0;
+	bool		counts = true;
+	bool		again = goes_on(job, attempt, end, now, &retry_at, &counts);
+
+	outcome.task_id = attempt->task_id;
+	outcome.attempt = attempt->attempt;
+	outcome.status = end->status;
+	outcome.final = !again;
+	outcome.finished_at = now;
+	outcome.queued_at = attempt->queued_at;
+	outcome.started_at = attempt->started_at;
+	outcome.retry_at = retry_at;
+	outcome.executor_id = end->executor_id;
+	outcome.row_count = end->row_count;
+	outcome.progress = attempt->progress;
+	outcome.sqlstate = end->sqlstate;
+	outcome.error = end->error;
+	outcome.reason = end->reason;
+	outcome.result = end->result;
+	if (!again && (end->status == SCHED_OUTCOME_LOST ||
+				   end->status == SCHED_OUTCOME_RELEASED))
+	{
+		/* the job is gone, nobody will run it again */
+		outcome.status = SCHED_OUTCOME_CANCELLED;
+		outcome.reason = "the job no longer exists";
+	}
+	sched_store_insert_outcomes(&outcome, 1);
+
+	if (again)
+		sched_pending_retry_task(attempt->task_id, retry_at, counts);
+	else
+		sched_pending_finish_task(attempt->task_id);
+	return !again;
+}
+
+void
+sched_lane_spec(const SchedJob *job, QLaneSpec *spec)
+{
+	/* compared as a whole, so the padding has to be the same too */
+	MemSet(spec, 0, sizeof(QLaneSpec));
+	spec->job_id = job->job_id;
+	if (strcmp(job->type, "sql") == 0)
+	{
+		spec->kind = SCHED_KIND_SQL;
+		spec->role = job->run_as;
+	}
+	else
+		spec->kind = Max(hash_bytes((const unsigned char *) job->type,
+									strlen(job->type)), 1);
+	spec->max_running = job->max_concurrent_runs;
+	spec->paused = job->status == SCHED_JOB_PAUSED;
+}

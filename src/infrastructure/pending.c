@@ -1,0 +1,370 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending.c
+ *	  What the running transaction means for the queue, once it commits.
+ *
+ * Notes live in the transaction's memory and know their subtransaction; a
+ * rollback to a savepoint takes its notes away.  At commit, when the changes
+ * are durable and visible, all are applied under one hold of the lock.  Applying
+ * cannot fail.  A note that finds nothing to apply to is dropped: then
+ * memory has it from elsewhere, or the scheduler reads the tables anyway.
+ *
+ * Very many new tasks of one transaction are not all remembered: beyond
+ * MAX_REMEMBERED each job's are summed up as "left out from this task_id on".
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "infrastructure/clock.h"
+#include "infrastructure/pending.h"
+#include "infrastructure/wake.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#define MAX_REMEMBERED	20000
+
+typedef enum NoteKind
+{
+	NOTE_ADD,
+	NOTE_LEAVE_OUT,
+	NOTE_FINISH,
+	NOTE_RETRY,
+	NOTE_HURRY,
+	NOTE_STOP,
+	NOTE_RESERVE,
+	NOTE_JOB,
+	NOTE_SEGMENTS,
+	NOTE_LAUNCHER,
+	NOTE_SCHEDULER
+} NoteKind;
+
+typedef struct Note
+{
+	NoteKind	kind;
+	SubTransactionId subid;
+	int64		id;				/* task or job */
+	TimestampTz at;
+	int			flag;
+	uint32		job_generation;
+	QLaneSpec	lane;
+	QTaskSpec	task;
+} Note;
+
+static Note *notes;				/* in TopTransactionContext */
+static int	note_count;
+static int	note_capacity;
+
+static Note *
+add_note(NoteKind kind, int64 id)
+{
+	Note	   *note;
+
+	sched_shmem_require();
+	if (notes == NULL)
+	{
+		note_capacity = 8;
+		notes = MemoryContextAlloc(TopTransactionContext,
+								   note_capacity * sizeof(Note));
+	}
+	else if (note_count == note_capacity)
+	{
+		notes = repalloc_huge(notes, 2 * (Size) note_capacity * sizeof(Note));
+		note_capacity *= 2;
+	}
+	note = &notes[note_count++];
+	note->kind = kind;
+	note->subid = GetCurrentSubTransactionId();
+	note->id = id;
+	note->at = 0;
+	note->flag = 0;
+	return note;
+}
+
+uint32
+sched_pending_job_generation(void)
+{
+	int			me = sched_shmem_my_database();
+
+	if (me < 0)
+		return 0;
+	return *(volatile uint32 *) &sched_shared->databases[me].job_generation;
+}
+
+void
+sched_pending_add_task(const QLaneSpec *lane, const QTaskSpec *task,
+					   uint32 job_generation)
+{
+	Note	   *note;
+
+	if (note_count >= MAX_REMEMBERED)
+	{
+		for (int i = note_count - 1; i >= MAX_REMEMBERED; i--)
+			if (notes[i].kind == NOTE_LEAVE_OUT &&
+				notes[i].lane.job_id == lane->job_id &&
+				notes[i].subid == GetCurrentSubTransactionId())
+			{
+				notes[i].id = Min(notes[i].id, task->task_id);
+				return;
+			}
+		note = add_note(NOTE_LEAVE_OUT, task->task_id);
+	}
+	else
+		note = add_note(NOTE_ADD, task->task_id);
+	note->lane = *lane;
+	note->task = *task;
+	note->job_generation = job_generation;
+}
+
+void
+sched_pending_finish_task(int64 task_id)
+{
+	add_note(NOTE_FINISH, task_id);
+}
+
+void
+sched_pending_retry_task(int64 task_id, TimestampTz due_at, bool counts)
+{
+	Note	   *note = add_note(NOTE_RETRY, task_id);
+
+	note->at = due_at;
+	note->flag = counts;
+}
+
+void
+sched_pending_hurry_task(int64 task_id)
+{
+	add_note(NOTE_HURRY, task_id);
+}
+
+void
+sched_pending_stop_task(int64 task_id, SchedStopReason reason)
+{
+	add_note(NOTE_STOP, task_id)->flag = reason;
+}
+
+bool
+sched_pending_reserve_task(int64 task_id)
+{
+	int			me;
+	QTask	   *task;
+	bool		mine = true;
+
+	add_note(NOTE_RESERVE, task_id);	/* first: so that it is undone */
+	me = sched_shmem_my_database();
+	if (me < 0)
+		return true;
+	sched_lock(LW_EXCLUSIVE);
+	task = sched_queue_find(me, task_id);
+	if (task != NULL)
+		mine = sched_queue_reserve(task, MyProcPid);
+	sched_unlock();
+	return mine;
+}
+
+void
+sched_pending_job_changed(int64 job_id, int paused)
+{
+	Note	   *note;
+
+	if (note_count > 0 && notes[note_count - 1].kind == NOTE_JOB &&
+		notes[note_count - 1].id == job_id && paused < 0 &&
+		notes[note_count - 1].subid == GetCurrentSubTransactionId())
+		return;
+	note = add_note(NOTE_JOB, job_id);
+	note->flag = paused;
+}
+
+void
+sched_pending_segments_changed(void)
+{
+	add_note(NOTE_SEGMENTS, 0);
+}
+
+void
+sched_pending_wake_launcher(void)
+{
+	add_note(NOTE_LAUNCHER, 0);
+}
+
+void
+sched_pending_wake_scheduler(void)
+{
+	add_note(NOTE_SCHEDULER, 0);
+}
+
+/* ---------- applying ---------- */
+
+static void
+apply_to_worker(QTask *task, SchedStopReason reason)
+{
+	SchedWorker *worker;
+
+	if (task->worker < 0)
+		return;
+	worker = &sched_shared->workers[task->worker];
+	if (worker->state != SCHED_WORKER_BUSY || worker->task != task ||
+		worker->stop != SCHED_STOP_NONE)
+		return;
+	worker->stop = reason;
+	sched_wake_cancel(worker);
+}
+
+static void
+apply_note(const Note *note, int me, TimestampTz now)
+{
+	SchedDatabase *db = &sched_shared->databases[me];
+	QTask	   *task;
+
+	switch (note->kind)
+	{
+		case NOTE_ADD:
+			/* nobody has read the tables yet: they will be read */
+			if (!db->loaded)
+				break;
+			(void) sched_queue_add(me, &note->lane, &note->task, false, now);
+			if (note->job_generation != db->job_generation)
+			{
+				sched_shmem_note_change(db, note->lane.job_id);
+				sched_wake_scheduler(db);
+			}
+			break;
+		case NOTE_LEAVE_OUT:
+			if (db->loaded)
+				sched_queue_leave_out(me, &note->lane, note->id);
+			break;
+		case NOTE_FINISH:
+			task = sched_queue_find(me, note->id);
+			if (task != NULL)
+				sched_queue_finish(task);
+			break;
+		case NOTE_RETRY:
+			task = sched_queue_find(me, note->id);
+			if (task != NULL &&
+				sched_task_status_holds_lease(task->status))
+				sched_queue_retry(task, note->at, note->flag);
+			break;
+		case NOTE_HURRY:
+			task = sched_queue_find(me, note->id);
+			if (task != NULL && task->status == SCHED_TASK_WAITING_RETRY)
+			{
+				task->due_at = now;
+				sched_queue_make_ready(task, now);
+			}
+			break;
+		case NOTE_STOP:
+			task = sched_queue_find(me, note->id);
+			if (task != NULL)
+				apply_to_worker(task, note->flag);
+			break;
+		case NOTE_RESERVE:
+			task = sched_queue_find(me, note->id);
+			if (task != NULL && task->ending_pid == MyProcPid)
+				sched_queue_unreserve(task, now);
+			break;
+		case NOTE_JOB:
+			db->job_generation++;
+			if (note->flag >= 0)
+				sched_queue_pause_lane(me, note->id, note->flag);
+			sched_shmem_note_change(db, note->id);
+			sched_wake_scheduler(db);
+			break;
+		case NOTE_SEGMENTS:
+			db->segment_generation++;
+			break;
+		case NOTE_SCHEDULER:
+			sched_wake_scheduler(db);
+			break;
+		case NOTE_LAUNCHER:
+			break;
+	}
+}
+
+static void
+apply_all(bool committed)
+{
+	int			me = sched_shmem_my_database();
+	TimestampTz now = sched_clock_now();
+
+	sched_lock(LW_EXCLUSIVE);
+	for (int i = 0; i < note_count; i++)
+	{
+		Note	   *note = &notes[i];
+
+		if (note->kind == NOTE_LAUNCHER && committed)
+		{
+			sched_shared->probe = true;
+			sched_wake_launcher();
+		}
+		else if (me >= 0 && committed && note->kind != NOTE_RESERVE)
+			apply_note(note, me, now);
+	}
+	/* reservations last: what was ended above is gone, the rest goes on */
+	for (int i = 0; me >= 0 && i < note_count; i++)
+		if (notes[i].kind == NOTE_RESERVE)
+			apply_note(&notes[i], me, now);
+	sched_unlock();
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (notes == NULL)
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+			apply_all(event == XACT_EVENT_COMMIT);
+			notes = NULL;		/* the memory goes with the transaction */
+			note_count = 0;
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot PREPARE a transaction that has changed jobs or tasks"),
+					 errhint("Use COMMIT instead of PREPARE TRANSACTION.")));
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId subid,
+					  SubTransactionId parent, void *arg)
+{
+	int			me;
+	int			kept = 0;
+
+	if (notes == NULL)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (int i = 0; i < note_count; i++)
+			if (notes[i].subid == subid)
+				notes[i].subid = parent;
+	}
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		me = sched_shmem_my_database();
+		sched_lock(LW_EXCLUSIVE);
+		for (int i = 0; i < note_count; i++)
+		{
+			if (notes[i].subid != subid)
+				notes[kept++] = notes[i];
+			else if (notes[i].kind == NOTE_RESERVE && me >= 0)
+				apply_note(&notes[i], me, sched_clock_now());
+		}
+		sched_unlock();
+		note_count = kept;
+	}
+}
+
+void
+sched_pending_install(void)
+{
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending.h
+ *	  What the running transaction means for the queue, once it commits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SCHED_PENDING_H
+#define SCHED_PENDING_H
+
+#include "infrastructure/queue.h"
+
+/* Called once, in the postmaster. */
+extern void sched_pending_install(void);
+
+/*
+ * The count of job changes when a job's row was read: if it has moved on by
+ * the time of the commit, the scheduler checks the lane.
+ */
+extern uint32 sched_pending_job_generation(void);
+
+/* A new task, or one that the tables hold and memory may lack. */
+extern void sched_pending_add_task(const QLaneSpec *lane,
+								   const QTaskSpec *task,
+								   uint32 job_generation);
+
+/* A live task has ended with this transaction. */
+extern void sched_pending_finish_task(int64 task_id);
+
+/* An attempt of a live task has ended, the next is due at due_at. */
+extern void sched_pending_retry_task(int64 task_id, TimestampTz due_at,
+									 bool counts);
+
+/* Do not wait for the retry's time. */
+extern void sched_pending_hurry_task(int64 task_id);
+
+/* Stop whoever runs the task. */
+extern void sched_pending_stop_task(int64 task_id, SchedStopReason reason);
+
+/*
+ * Keep a live task from being started until the transaction ends; false when
+ * another session has it.  Undone at rollback.
+ */
+extern bool sched_pending_reserve_task(int64 task_id);
+
+/* _job or _trigger changed; paused: 1 or 0, or -1 for unchanged. */
+extern void sched_pending_job_changed(int64 job_id, int paused);
+
+extern void sched_pending_segments_changed(void);
+extern void sched_pending_wake_launcher(void);
+extern void sched_pending_wake_scheduler(void);
+
+#endif							/* SCHED_PENDING_H */
