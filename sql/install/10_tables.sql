@@ -81,10 +81,12 @@ CREATE TABLE sched._trigger
 	parameters	jsonb,						-- handed to the tasks that it fires
 	config		jsonb,
 	created_at	timestamptz NOT NULL,
+	is_main		boolean NOT NULL DEFAULT false,	-- made by create_job(schedule => ...)
 	CONSTRAINT trigger_pkey PRIMARY KEY (trigger_id),
 	CONSTRAINT trigger_job_fkey FOREIGN KEY (job_id) REFERENCES sched._job ON DELETE CASCADE
 );
 CREATE INDEX trigger_job_idx ON sched._trigger (job_id);
+CREATE UNIQUE INDEX trigger_main_key ON sched._trigger (job_id) WHERE is_main;
 COMMENT ON TABLE sched._trigger IS 'What makes jobs fire. A job has any number of triggers.';
 
 /*
@@ -179,6 +181,8 @@ CREATE TABLE sched._segment
 	created_at	timestamptz NOT NULL,
 	first_used_at timestamptz,
 	closed_at	timestamptz,				-- every task in it has ended
+	newest_at	timestamptz,				-- closed: when the last of them ended
+	thinned_at	timestamptz,				-- open: when old tasks were last removed
 	CONSTRAINT segment_pkey PRIMARY KEY (segment_id),
 	CONSTRAINT segment_range_check CHECK (lo < hi)
 );
