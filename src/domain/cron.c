@@ -144,6 +144,9 @@ fail_char(Parser *p)
 		length++;
 	snprintf(message, sizeof(message), "unexpected \"%.*s\" in the %s field",
 			 length, p->at, p->spec->name);
+	if (p->spec->names != NULL && is_letter(*p->at) &&
+		p->at > p->text && is_letter(p->at[-1]))
+		return fail_at(p, p->at, message, "Names have three letters.");
 	return fail_at(p, p->at, message,
 				   "A field holds numbers, names, ranges and steps, with commas between them.");
 }

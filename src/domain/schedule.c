@@ -23,6 +23,7 @@
 #include "postgres_fe.h"
 #endif
 
+#include "domain/event_pattern.h"
 #include "domain/schedule_int.h"
 
 #define MIN_PERIOD		INT64CONST(100000)	/* 100 ms */
@@ -137,64 +138,28 @@ parse_duration(const char *text, bool is_rate, SchedSchedule *schedule,
 	return false;
 }
 
-/*
- * A pattern of event names: parts of letters, digits, "_" and "-" between
- * dots, of which "*" stands for one and "**" for any number.  A condition in
- * the form "? (...)" may follow.
- */
+/* A pattern of event names; a condition in the form "? (...)" may follow. */
 static bool
 parse_event(const char *text, SchedSchedule *schedule, SchedError *err)
 {
 	const char *start = skip_blanks(text);
-	const char *at = start;
-	const char *message = NULL;
+	const char *at;
+	const char *message;
+	int			length = sched_event_pattern_length(start, &at, &message);
 
-	for (;;)
+	if (length > 0)
 	{
-		size_t		stars = strspn(at, "*");
-
-		if (stars > 2)
-		{
-			at += 2;
-			message = "at most two \"*\" may follow each other";
-		}
-		else if (stars > 0)
-			at += stars;
-		else if (is_name_char(*at))
-		{
-			while (is_name_char(*at))
-				at++;
-		}
-		else
-			message = *at == '\0' || is_blank(*at) ? "a part of the event name is missing" :
-				"unexpected character in the event name";
-		if (message != NULL || *at == '\0' || is_blank(*at))
-			break;
-		if (*at != '.')
-		{
-			message = "unexpected character in the event name";
-			break;
-		}
-		at++;
-	}
-	if (message == NULL)
-	{
-		const char *end = at;
-
 		at = skip_blanks(at);
 		if (*at == '?')
 		{
 			const char *filter = at;
-			size_t		length = strlen(filter);
+			size_t		filter_length = strlen(filter);
 
 			at = skip_blanks(at + 1);
-			while (is_blank(filter[length - 1]))
-				length--;
-			if (*at == '(' && filter[length - 1] == ')')
-			{
-				schedule->u.name.filter = pnstrdup(filter, length);
-				at = "";
-			}
+			while (is_blank(filter[filter_length - 1]))
+				filter_length--;
+			if (*at == '(' && filter[filter_length - 1] == ')')
+				schedule->u.name.filter = pnstrdup(filter, filter_length);
 			else
 				message = "the condition must stand in parentheses";
 		}
@@ -202,7 +167,7 @@ parse_event(const char *text, SchedSchedule *schedule, SchedError *err)
 			message = "unexpected text behind the event name";
 		if (message == NULL)
 		{
-			schedule->u.name.text = pnstrdup(start, end - start);
+			schedule->u.name.text = pnstrdup(start, length);
 			return true;
 		}
 	}
@@ -321,6 +286,14 @@ parse_at_form(const char *at, SchedSchedule *schedule, SchedError *err)
 	return ok;
 }
 
+/* Does the text begin with one of the properties of a recurrence rule? */
+static bool
+is_rrule(const char *at)
+{
+	return pg_strncasecmp(at, "RRULE", 5) == 0 || pg_strncasecmp(at, "DTSTART", 7) == 0 ||
+		pg_strncasecmp(at, "RDATE", 5) == 0 || pg_strncasecmp(at, "EXDATE", 6) == 0;
+}
+
 SchedSchedule *
 sched_schedule_parse(const char *text, SchedError *err)
 {
@@ -342,14 +315,16 @@ sched_schedule_parse(const char *text, SchedError *err)
 		at++;
 		ok = parse_at_form(at, schedule, err);
 	}
-	else if (pg_strncasecmp(at, "RRULE:", 6) == 0 || pg_strncasecmp(at, "DTSTART", 7) == 0)
+	else if (is_rrule(at))
 	{
 		schedule->kind = SCHED_RRULE;
-		if (pg_strncasecmp(at, "RRULE:", 6) == 0)
-			at += 6;
 		schedule->u.rrule = sched_rrule_parse(at, err);
 		ok = schedule->u.rrule != NULL;
-		blame = err->position >= 0;
+		if (!ok)
+			blame = err->position >= 0;
+		else if (schedule->zone_name[0] == '\0' && sched_rrule_zone_name(schedule->u.rrule) != NULL)
+			strlcpy(schedule->zone_name, sched_rrule_zone_name(schedule->u.rrule),
+					sizeof(schedule->zone_name));
 	}
 	else
 		ok = sched_cron_parse(at, &schedule->u.cron, err);
