@@ -2,7 +2,7 @@
 # make check: builds, runs every suite in throw-away servers, and ends with
 # the line "N passed, N failed" ("N skipped" too if some were).
 #
-#   SUITES="compile clang unit property fuzz regress isolation tap"   which
+#   SUITES="lint clang unit property fuzz regress isolation tap"   which
 #   REGRESS="a b"  ISOLATION="c"  PROVE_TESTS="test/t/x.pl"           of those
 #   PG_CONFIG=/path/pg_config   another server
 #   FUZZ_TIME=60                seconds for each fuzzer
@@ -73,10 +73,16 @@ show_end() { # LINES FILE
 }
 wants() {
 	local s
-	for s in ${SUITES:-compile clang unit property fuzz regress isolation tap}; do
+	for s in ${SUITES:-lint clang unit property fuzz regress isolation tap}; do
 		[ "$s" = "$1" ] && return 0
 	done
 	return 1
+}
+
+unit_make() { # SUITE TARGET [variables]: of test/unit/unit.mk
+	local suite=$1
+	shift
+	tap_run "$suite" make -s PG_CONFIG="$PG_CONFIG" with_llvm=no "$@"
 }
 
 # tap_count FILE: sets ok, not_ok, skip from the lines of a TAP stream
@@ -88,18 +94,12 @@ tap_count() {
 		END { print o + 0, n + 0, s + 0 }' "$1")
 }
 
-# tap_make SUITE TARGET [variables]: a target of test/unit/unit.mk that
-# prints TAP
-tap_make() {
-	local suite=$1 target=$2 t=$SECONDS rc=0 log=$out/log/$1.log
-	shift 2
-	header "$suite: make $target"
-	if [ ! -e test/unit/unit.mk ]; then
-		say "test/unit/unit.mk is missing"
-		count "$suite" 0 0 1 0
-		return
-	fi
-	timeout -k 10 1200 make -s PG_CONFIG="$PG_CONFIG" with_llvm=no "$@" "$target" >"$log" 2>&1 </dev/null || rc=$?
+# tap_run SUITE COMMAND...: a command that prints TAP
+tap_run() {
+	local suite=$1 t=$SECONDS rc=0 log=$out/log/$1.log
+	shift
+	header "$suite"
+	timeout -k 10 1200 "$@" >"$log" 2>&1 </dev/null || rc=$?
 	tap_count "$log"
 	[ $rc -eq 0 ] || [ "$not_ok" -gt 0 ] || not_ok=1
 	if [ $rc -eq 0 ] && [ $((ok + not_ok + skip)) -eq 0 ]; then
@@ -199,7 +199,7 @@ if stage "$out" COPT="${WERROR--Werror}" "${mode_make[@]}" >"$out/log/compile.lo
 	say "built and staged"
 	count compile $((SECONDS - t)) 1 0 0
 else
-	cat "$out/log/compile.log"
+	head -n 200 "$out/log/compile.log"
 	count compile $((SECONDS - t)) 0 1 0
 fi
 pgxs_test=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
@@ -224,11 +224,12 @@ if wants clang; then
 fi
 
 # ---- suites ----------------------------------------------------------------
-if wants unit; then tap_make unit unit-check; fi
-if wants property; then tap_make property property-check; fi
+if wants lint; then tap_run lint bash test/tools/lint.sh; fi
+if wants unit; then unit_make unit unit-check; fi
+if wants property; then unit_make property property-check; fi
 if wants fuzz; then
 	if has_libfuzzer; then
-		tap_make fuzz fuzz-check FUZZ_TIME="${FUZZ_TIME:-10}" CLANG="$(find_clang)"
+		unit_make fuzz fuzz-check FUZZ_TIME="${FUZZ_TIME:-10}" CLANG="$(find_clang)"
 	else
 		header "fuzz: skipped, clang with libFuzzer is not installed (packages clang and libclang-rt-dev)"
 		count fuzz 0 0 0 1
