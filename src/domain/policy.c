@@ -115,6 +115,13 @@ time_minus(SchedTime t, int64 span)
 	return t - span;
 }
 
+/* Halfway, even between instants further apart than an int64 can tell. */
+static inline SchedTime
+time_between(SchedTime low, SchedTime high)
+{
+	return low + (SchedTime) (((uint64) high - (uint64) low) / 2);
+}
+
 static inline int64
 count_fires(const SchedMisfireInput *in, SchedTime after, SchedTime upto)
 {
@@ -140,9 +147,9 @@ newest_after(const SchedMisfireInput *in, SchedTime after, SchedTime upto,
 							 n + 1) <= n)
 		return after;
 
-	while (high - low > 1)
+	while (low + 1 < high)
 	{
-		SchedTime	middle = low + (high - low) / 2;
+		SchedTime	middle = time_between(low, high);
 
 		if (sched_schedule_count(in->schedule, in->context, middle, upto,
 								 n + 1) <= n)
@@ -165,9 +172,9 @@ oldest_upto(const SchedMisfireInput *in, SchedTime after, SchedTime upto,
 							 n + 1) <= n)
 		return upto;
 
-	while (high - low > 1)
+	while (low + 1 < high)
 	{
-		SchedTime	middle = low + (high - low) / 2;
+		SchedTime	middle = time_between(low, high);
 
 		if (sched_schedule_count(in->schedule, in->context, after, middle,
 								 n + 1) <= n)
@@ -207,12 +214,13 @@ plan_missed(const SchedMisfireInput *in, SchedMisfirePlan *plan,
 
 /* Where the misfires that run begin under fire_all (exclusive). */
 static SchedTime
-catchup_start(const SchedMisfireInput *in, SchedTime late, SchedTime upto)
+catchup_start(const SchedMisfireInput *in, SchedTime late)
 {
 	SchedTime	start = in->last_fire;
 
 	if (in->catchup_window > 0)
-		start = Max(start, time_minus(in->now, in->catchup_window) - 1);
+		start = Max(start, time_minus(time_minus(in->now, in->catchup_window),
+									  1));
 	start = Min(start, late);
 	if (in->catchup_limit > 0 && start < late)
 		start = newest_after(in, start, late, in->catchup_limit);
@@ -259,7 +267,7 @@ sched_misfire_plan(const SchedMisfireInput *in, SchedMisfirePlan *plan)
 		return;
 	}
 
-	late = time_minus(in->now, Max(in->threshold, 0)) - 1;
+	late = time_minus(time_minus(in->now, Max(in->threshold, 0)), 1);
 	late = Max(Min(late, upto), in->last_fire);
 
 	switch (in->policy)
@@ -271,7 +279,7 @@ sched_misfire_plan(const SchedMisfireInput *in, SchedMisfirePlan *plan)
 
 		case SCHED_MISFIRE_FIRE_ALL:
 			{
-				SchedTime	start = catchup_start(in, late, upto);
+				SchedTime	start = catchup_start(in, late);
 
 				plan_missed(in, plan, in->last_fire, start);
 				plan_runs(in, plan, start, upto);
