@@ -28,7 +28,6 @@
 #include "application/script.h"
 #include "catalog/pg_type.h"
 #include "infrastructure/compat.h"
-#include "libpq/libpq.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
 #include "nodes/parsenodes.h"

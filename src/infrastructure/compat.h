@@ -14,6 +14,11 @@
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+
+/* The layout of Port is not needed, and with it would come Kerberos' headers. */
+#undef ENABLE_GSS
+#include "libpq/libpq.h"
+#include "libpq/libpq-be.h"
 #include "parser/analyze.h"
 #include "storage/ipc.h"
 #include "tcop/dest.h"

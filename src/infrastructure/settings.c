@@ -30,7 +30,7 @@ int			sched_max_queued_tasks;
 int			sched_max_concurrent_jobs;
 int			sched_http_max_in_flight;
 int			sched_retry_max_attempts;
-int			sched_retry_delay;
+int			sched_default_retry_delay;
 int			sched_retry_strategy;
 int			sched_retry_max_delay;
 int			sched_default_timeout;
@@ -142,7 +142,7 @@ sched_settings_define(void)
 				 &sched_retry_max_attempts, 3, 1, 1000000, PGC_SIGHUP);
 	define_seconds("sched.retry_delay",
 				   "Delay before the first retry, of jobs that do not say.",
-				   &sched_retry_delay, 60, 0);
+				   &sched_default_retry_delay, 60, 0);
 	DefineCustomEnumVariable("sched.retry_strategy",
 							 "How the delay grows from retry to retry, of jobs that do not say.",
 							 NULL, &sched_retry_strategy,

@@ -19,7 +19,7 @@ extern int	sched_max_queued_tasks;
 extern int	sched_max_concurrent_jobs;
 extern int	sched_http_max_in_flight;
 extern int	sched_retry_max_attempts;
-extern int	sched_retry_delay;			/* seconds */
+extern int	sched_default_retry_delay;			/* seconds */
 extern int	sched_retry_strategy;		/* SchedRetryStrategy */
 extern int	sched_retry_max_delay;		/* seconds */
 extern int	sched_default_timeout;		/* seconds, 0: none */

@@ -25,10 +25,13 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
 #include "commands/extension.h"
 #include "commands/sequence.h"
+#include "common/hashfn.h"
 #include "infrastructure/compat.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
@@ -210,7 +213,7 @@ sched_store_job_from_tuple(HeapTuple tuple, TupleDesc desc)
 	job->timeout = USEC(JOB_TIMEOUT, sched_default_timeout * USECS_PER_SEC);
 	job->max_attempts = INT(JOB_MAX_ATTEMPTS, sched_retry_max_attempts);
 	job->retry_delay = USEC(JOB_RETRY_DELAY,
-							sched_retry_delay * USECS_PER_SEC);
+							sched_default_retry_delay * USECS_PER_SEC);
 	job->retry_max_delay = USEC(JOB_RETRY_MAX_DELAY,
 								sched_retry_max_delay * USECS_PER_SEC);
 	job->retry_strategy = sched_retry_strategy;

@@ -12,6 +12,8 @@
 #ifndef SCHED_STORE_H
 #define SCHED_STORE_H
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 #include "domain/policy.h"
 #include "domain/retry.h"
