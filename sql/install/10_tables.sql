@@ -104,6 +104,8 @@ CREATE TABLE sched._trigger_state
 	fault			text,					-- why it is in quarantine, NULL: it is not
 	CONSTRAINT trigger_state_pkey PRIMARY KEY (trigger_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+/* Few or none; next_fire_at and its like are in no index. */
+CREATE INDEX trigger_state_fault_idx ON sched._trigger_state (trigger_id) WHERE fault IS NOT NULL;
 COMMENT ON TABLE sched._trigger_state IS 'Where each trigger stands; lost by dump and restore on purpose.';
 
 CREATE SEQUENCE sched._task_id_seq AS bigint;

@@ -21,10 +21,11 @@ CREATE TABLE sched._calendar
 );
 COMMENT ON TABLE sched._calendar IS 'Named sets of days on which jobs may or may not fire.';
 
-CREATE VIEW sched.calendars AS
-	SELECT c.name, c.spec, c.owner, c.description, c.created_at, c.updated_at
+CREATE VIEW sched.calendars WITH (security_barrier) AS
+	SELECT c.name, c.spec, pg_catalog.pg_get_userbyid(c.owner) AS owner, c.description,
+		c.created_at, c.updated_at
 	FROM sched._calendar c;
-COMMENT ON VIEW sched.calendars IS 'Named sets of days on which jobs may or may not fire.';
+COMMENT ON VIEW sched.calendars IS 'Named sets of days on which jobs may or may not fire. Everybody may use every calendar.';
 
 /* ---- schedules ---- */
 
@@ -47,27 +48,38 @@ CREATE FUNCTION sched._schedule_info(schedule text, timezone text, dst_policy te
 	OUT kind text, OUT next_fire_at timestamptz, OUT surprise text, OUT zone text)
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sched_schedule_info';
+COMMENT ON FUNCTION sched._schedule_info(text, text, text, text, timestamptz, timestamptz, timestamptz, timestamptz) IS 'Checks a schedule and what goes with it; says its kind, its first fire, its zone and what may surprise.';
 
 CREATE FUNCTION sched._schedule_next(schedule text, timezone text, dst_policy text, calendar text,
 	anchor timestamptz, previous_end timestamptz, after timestamptz)
 RETURNS timestamptz LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sched_schedule_sql_next';
+COMMENT ON FUNCTION sched._schedule_next(text, text, text, text, timestamptz, timestamptz, timestamptz) IS 'The first fire after an instant.';
 
 /* The following three look at the fires in (after, upto]. */
 CREATE FUNCTION sched._schedule_last(schedule text, timezone text, dst_policy text, calendar text,
 	anchor timestamptz, after timestamptz, upto timestamptz)
 RETURNS timestamptz LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sched_schedule_sql_last';
+COMMENT ON FUNCTION sched._schedule_last(text, text, text, text, timestamptz, timestamptz, timestamptz) IS 'The last fire up to an instant.';
 
 CREATE FUNCTION sched._schedule_count(schedule text, timezone text, dst_policy text, calendar text,
 	anchor timestamptz, after timestamptz, upto timestamptz, max_count bigint DEFAULT NULL)
 RETURNS bigint LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sched_schedule_sql_count';
+COMMENT ON FUNCTION sched._schedule_count(text, text, text, text, timestamptz, timestamptz, timestamptz, bigint) IS 'How many fires lie between two instants.';
 
 CREATE FUNCTION sched._schedule_fires(schedule text, timezone text, dst_policy text, calendar text,
 	anchor timestamptz, after timestamptz, upto timestamptz, max_rows int)
 RETURNS SETOF timestamptz LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sched_schedule_sql_fires';
+COMMENT ON FUNCTION sched._schedule_fires(text, text, text, text, timestamptz, timestamptz, timestamptz, int) IS 'The fires between two instants.';
+
+/* The name of a time zone as the server spells it, NULL for what is none. */
+CREATE FUNCTION sched._zone_name(timezone text)
+RETURNS text LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sched_zone_name';
+COMMENT ON FUNCTION sched._zone_name(text) IS 'The proper name of a time zone.';
 
 /* ---- the plan of a job ---- */
 
@@ -116,6 +128,7 @@ BEGIN
 	END LOOP;
 END
 $$;
+COMMENT ON FUNCTION sched._job_plan(oid, bigint, timestamptz, timestamptz) IS 'When the triggers of a job fire.';
 
 CREATE FUNCTION sched._job_plan(caller oid, job text, from_time timestamptz, to_time timestamptz)
 RETURNS SETOF timestamptz LANGUAGE plpgsql STABLE
@@ -127,15 +140,16 @@ BEGIN
 			_job_plan.from_time, _job_plan.to_time) AS p (fire);
 END
 $$;
+COMMENT ON FUNCTION sched._job_plan(oid, text, timestamptz, timestamptz) IS 'When the triggers of a job fire.';
 
 CREATE FUNCTION sched.job_plan(job text, from_time timestamptz, to_time timestamptz)
-RETURNS SETOF timestamptz LANGUAGE c STABLE PARALLEL RESTRICTED
+RETURNS SETOF timestamptz LANGUAGE c STABLE
 AS 'MODULE_PATHNAME', 'sched_as_owner';
 COMMENT ON FUNCTION sched.job_plan(text, timestamptz, timestamptz) IS
 'When the triggers of a job fire from from_time on and before to_time, all in one order.';
 
 CREATE FUNCTION sched.job_plan(job_id bigint, from_time timestamptz, to_time timestamptz)
-RETURNS SETOF timestamptz LANGUAGE c STABLE PARALLEL RESTRICTED
+RETURNS SETOF timestamptz LANGUAGE c STABLE
 AS 'MODULE_PATHNAME', 'sched_as_owner';
 COMMENT ON FUNCTION sched.job_plan(bigint, timestamptz, timestamptz) IS
 'When the triggers of a job fire from from_time on and before to_time, all in one order.';
@@ -146,6 +160,7 @@ COMMENT ON FUNCTION sched.job_plan(bigint, timestamptz, timestamptz) IS
 CREATE FUNCTION sched._calendar_check(name text, spec jsonb)
 RETURNS void LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sched_calendar_check';
+COMMENT ON FUNCTION sched._calendar_check(text, jsonb) IS 'Refuses a spec that a calendar of that name cannot have.';
 
 CREATE FUNCTION sched.calendar_includes(calendar text, day date)
 RETURNS boolean LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -165,18 +180,12 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
-	IF NOT pg_has_role(_calendar_lock.caller, calendar_owner, 'USAGE') AND
-		NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'sched_admin' AND
-					pg_has_role(_calendar_lock.caller, r.oid, 'USAGE'))
-	THEN
-		RAISE EXCEPTION 'permission denied for calendar "%"', _calendar_lock.calendar USING
-			ERRCODE = '42501',
-			DETAIL = format('It belongs to %s.', calendar_owner::regrole),
-			HINT = 'Its owner may change it, and members of sched_admin.';
-	END IF;
+	PERFORM sched._check_right(_calendar_lock.caller, calendar_owner, 'change',
+		format('calendar "%s"', _calendar_lock.calendar));
 	RETURN true;
 END
 $$;
+COMMENT ON FUNCTION sched._calendar_lock(oid, text) IS 'Locks a calendar for a change.';
 
 CREATE FUNCTION sched._create_calendar(caller oid, name text, spec jsonb, description text)
 RETURNS void LANGUAGE plpgsql
@@ -209,6 +218,7 @@ BEGIN
 	END IF;
 END
 $$;
+COMMENT ON FUNCTION sched._create_calendar(oid, text, jsonb, text) IS 'Makes a calendar.';
 
 CREATE FUNCTION sched.create_calendar(name text, spec jsonb, description text DEFAULT NULL)
 RETURNS void LANGUAGE c VOLATILE
@@ -241,6 +251,7 @@ BEGIN
 	RETURN FOUND;
 END
 $$;
+COMMENT ON FUNCTION sched._update_calendar(oid, text, jsonb, text) IS 'Replaces the days of a calendar.';
 
 CREATE FUNCTION sched.update_calendar(name text, spec jsonb, description text DEFAULT NULL)
 RETURNS boolean LANGUAGE c VOLATILE
@@ -262,7 +273,7 @@ BEGIN
 	END IF;
 
 	/* other people's jobs are counted, but not named */
-	SELECT count(*), min(j.name) FILTER (WHERE pg_has_role(_drop_calendar.caller, j.owner::oid, 'USAGE'))
+	SELECT count(*), min(j.name) FILTER (WHERE sched._may(_drop_calendar.caller, j.owner::oid, 'see'))
 	INTO users, used_by
 	FROM sched._job j
 	WHERE j.calendar = _drop_calendar.name AND j.status <> 'deleted';
@@ -289,6 +300,7 @@ BEGIN
 	RETURN true;
 END
 $$;
+COMMENT ON FUNCTION sched._drop_calendar(oid, text) IS 'Removes a calendar.';
 
 CREATE FUNCTION sched.drop_calendar(name text)
 RETURNS boolean LANGUAGE c VOLATILE

@@ -9,7 +9,7 @@
  * for superusers and the roles with that right over everything.
  *
  * What a job executes is its run role's business alone: see
- * sched._check_run_role().
+ * sched._check_run_member().
  */
 
 CREATE TABLE sched._task_type
@@ -143,6 +143,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION sched._job_find(oid, bigint, text) IS 'Looks a job up by id and checks the right on it.';
 
+/* For functions that only look at a job. */
+CREATE FUNCTION sched._job_id(p_caller oid, p_job text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (sched._job_find(p_caller, p_job, 'see')).job_id;
+END $$;
+COMMENT ON FUNCTION sched._job_id(oid, text) IS 'The id of a job that the caller may see.';
+
+CREATE FUNCTION sched._job_id(p_caller oid, p_job_id bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (sched._job_find(p_caller, p_job_id, 'see')).job_id;
+END $$;
+COMMENT ON FUNCTION sched._job_id(oid, bigint) IS 'The id of a job that the caller may see.';
+
 CREATE FUNCTION sched._bad_argument(p_job text, p_field text, p_value text, p_hint text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -191,29 +206,41 @@ COMMENT ON FUNCTION sched._check_interval(text, text, interval) IS 'Raises an er
  * what is executed must be a member of the role that executes it.  Having
  * sched_admin is not enough for that.
  */
+CREATE FUNCTION sched._check_run_member(p_caller oid, p_job sched._job) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_role	oid := coalesce(p_job.run_as, p_job.owner)::oid;
+BEGIN
+	IF v_role <> p_caller
+		AND EXISTS (SELECT FROM pg_catalog.pg_authid a WHERE a.oid = v_role)
+		AND NOT pg_has_role(p_caller, v_role, 'MEMBER')
+	THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('permission denied to say what job "%s" executes', p_job.name),
+			DETAIL = format('It runs as role "%s", of which role "%s" is not a member.',
+							pg_get_userbyid(v_role), pg_get_userbyid(p_caller));
+	END IF;
+END $$;
+COMMENT ON FUNCTION sched._check_run_member(oid, sched._job) IS 'Raises an error unless the caller may say what the job executes.';
+
 CREATE FUNCTION sched._check_run_role(p_caller oid, p_job sched._job) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	v_role		oid := coalesce(p_job.run_as, p_job.owner)::oid;
-	v_login		boolean;
+	v_role	oid := coalesce(p_job.run_as, p_job.owner)::oid;
+	v_login	boolean;
 BEGIN
-	SELECT rolcanlogin INTO v_login FROM pg_catalog.pg_authid WHERE oid = v_role;
+	PERFORM sched._check_run_member(p_caller, p_job);
+	SELECT a.rolcanlogin INTO v_login FROM pg_catalog.pg_authid a WHERE a.oid = v_role;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('role of job "%s" does not exist', p_job.name),
 			DETAIL = format('There is no role with OID %s.', v_role),
 			HINT = 'Name an existing role as run_as.';
 	END IF;
-	IF v_role <> p_caller AND NOT pg_has_role(p_caller, v_role, 'MEMBER') THEN
-		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-			MESSAGE = format('permission denied to say what job "%s" executes', p_job.name),
-			DETAIL = format('It runs as role "%s", of which role "%s" is not a member.',
-							pg_get_userbyid(v_role), pg_get_userbyid(p_caller));
-	END IF;
 	IF NOT v_login AND (p_job.type = 'sql' OR p_job.run_as IS NOT NULL) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('role "%s" of job "%s" cannot log in', pg_get_userbyid(v_role), p_job.name),
-			DETAIL = format('%s is "%s", which has not the attribute LOGIN; SQL tasks connect as their role.',
+			DETAIL = format('%s is "%s", which does not have the attribute LOGIN; tasks connect as their role.',
 							CASE WHEN p_job.run_as IS NULL THEN 'The owner' ELSE 'run_as' END,
 							pg_get_userbyid(v_role)),
 			HINT = CASE WHEN p_job.run_as IS NULL
@@ -221,7 +248,7 @@ BEGIN
 				ELSE 'Name a role that can log in.' END;
 	END IF;
 END $$;
-COMMENT ON FUNCTION sched._check_run_role(oid, sched._job) IS 'Raises an error unless the caller may say what the job executes.';
+COMMENT ON FUNCTION sched._check_run_role(oid, sched._job) IS 'Raises an error unless the job can run as its role and the caller may say so.';
 
 CREATE FUNCTION sched._check_name(p_name text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -400,7 +427,8 @@ BEGIN
 	SELECT i.kind, i.next_fire_at, i.surprise INTO v_info
 	FROM sched._schedule_info(p_trigger.schedule, coalesce(p_trigger.timezone, p_job.timezone),
 			coalesce(p_job.dst_policy, 'vixie'), p_job.calendar,
-			coalesce(p_job.start_at, p_trigger.created_at), p_job.start_at, p_job.end_at) AS i;
+			coalesce(p_job.start_at, p_job.activated_at, p_job.created_at), p_job.start_at, p_job.end_at,
+			sched._now()) AS i;
 	kind := v_info.kind;
 	next_fire_at := v_info.next_fire_at;
 	IF kind IN ('event', 'custom') THEN

@@ -88,7 +88,8 @@ BEGIN
 		SELECT i.kind, i.next_fire_at INTO v_info
 		FROM sched._schedule_info(v_trigger.schedule, coalesce(v_trigger.timezone, p_job.timezone),
 				coalesce(p_job.dst_policy, 'vixie'), p_job.calendar,
-				coalesce(p_job.start_at, v_trigger.created_at), p_job.start_at, p_job.end_at) AS i;
+				coalesce(p_job.start_at, p_job.activated_at, p_job.created_at), p_job.start_at, p_job.end_at,
+				sched._now()) AS i;
 		v_any := true;
 		v_alive := v_alive OR v_info.next_fire_at IS NOT NULL
 			OR v_info.kind NOT IN ('cron', 'every', 'at', 'rrule');
@@ -120,7 +121,7 @@ BEGIN
 		v_trigger.job_id := p_job.job_id;
 		v_trigger.schedule := p_schedule;
 		v_trigger.is_main := true;
-		v_trigger.created_at := sched._now();		/* fixed rates count from here */
+		v_trigger.created_at := sched._now();
 		PERFORM sched._trigger_put(p_job, v_trigger);
 	END IF;
 	RETURN true;
@@ -149,7 +150,7 @@ BEGIN
 	IF (v_new.type, v_new.command, v_new.parameters, v_new.run_as)
 		IS DISTINCT FROM (p_job.type, p_job.command, p_job.parameters, p_job.run_as)
 	THEN
-		PERFORM sched._check_run_role(p_caller, p_job);
+		PERFORM sched._check_run_member(p_caller, p_job);
 		PERFORM sched._check_run_role(p_caller, v_new);
 	END IF;
 	IF jsonb_typeof(p_changes -> 'depends_on') = 'array' THEN
@@ -186,8 +187,12 @@ BEGIN
 		END;
 	END IF;
 
-	IF p_changes ? 'schedule' AND sched._change_schedule(v_new, p_changes ->> 'schedule') AND NOT v_changed THEN
-		UPDATE sched._job SET updated_at = sched._now() WHERE job_id = p_job.job_id;
+	IF p_changes ? 'schedule' AND sched._change_schedule(v_new, p_changes ->> 'schedule') THEN
+		IF v_new.status = 'completed' AND p_changes ->> 'schedule' IS NOT NULL THEN
+			PERFORM sched._job_activate(v_new, NULL);
+		ELSIF NOT v_changed THEN
+			UPDATE sched._job SET updated_at = sched._now() WHERE job_id = p_job.job_id;
+		END IF;
 	END IF;
 	IF (v_new.timezone, v_new.dst_policy, v_new.calendar, v_new.start_at, v_new.end_at)
 		IS DISTINCT FROM (p_job.timezone, p_job.dst_policy, p_job.calendar, p_job.start_at, p_job.end_at)
