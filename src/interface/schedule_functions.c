@@ -56,6 +56,7 @@ PG_FUNCTION_INFO_V1(sched_schedule_sql_next);
 PG_FUNCTION_INFO_V1(sched_schedule_sql_last);
 PG_FUNCTION_INFO_V1(sched_schedule_sql_count);
 PG_FUNCTION_INFO_V1(sched_schedule_sql_fires);
+PG_FUNCTION_INFO_V1(sched_zone_name);
 PG_FUNCTION_INFO_V1(sched_calendar_check);
 PG_FUNCTION_INFO_V1(sched_calendar_includes_day);
 
@@ -79,7 +80,7 @@ quoted(const char *text)
 static char *
 word_at(const char *at)
 {
-	static const char separators[] = " \t\r\n,;:=/{}[]\"";
+	static const char separators[] = " \t\r\n,;:={}[]\"";
 	size_t		length;
 
 	if (*at == '\0')
@@ -206,28 +207,32 @@ fault_error(SchedFault fault, const char *schedule, const char *timezone,
 	switch (fault)
 	{
 		case SCHED_FAULT_NONE:
-			return;
+			break;
 		case SCHED_FAULT_SCHEDULE:
 			sched_schedule_error("schedule", schedule, err);
+			break;
 		case SCHED_FAULT_ZONE:
 			zone_error(schedule, timezone, name);
-			return;
+			break;
 		case SCHED_FAULT_DST_POLICY:
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("dst_policy \"%s\" is not known", quoted(name)),
 					 errhint("%s", err->hint)));
+			break;
 		case SCHED_FAULT_NO_CALENDAR:
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("calendar \"%s\" does not exist", quoted(name)),
 					 errhint("%s", err->hint)));
+			break;
 		case SCHED_FAULT_CALENDAR:
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("invalid calendar \"%s\": %s", quoted(name), err->message),
 					 err->detail[0] ? errdetail("%s", err->detail) : 0,
 					 err->hint[0] ? errhint("%s", err->hint) : 0));
+			break;
 	}
 }
 
@@ -552,6 +557,17 @@ sched_schedule_sql_count(PG_FUNCTION_ARGS)
 										 after,
 										 clamp_time(PG_GETARG_TIMESTAMPTZ(6)),
 										 Max(limit, 0)));
+}
+
+/* sched._zone_name(timezone text) text: as the server spells it, or NULL */
+Datum
+sched_zone_name(PG_FUNCTION_ARGS)
+{
+	const SchedZone *zone = sched_pgzone_get(text_arg(fcinfo, 0));
+
+	if (zone == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(zone->name));
 }
 
 /* ---- calendars ---- */
