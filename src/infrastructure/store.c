@@ -148,7 +148,7 @@ sched_store_owner(void)
 }
 
 int64
-sched_interval_usec(const Interval *interval)
+sched_store_interval_usec(const Interval *interval)
 {
 	int64		result;
 
@@ -171,7 +171,7 @@ text_or_null(Datum value, bool isnull)
 static int64
 interval_or(Datum value, bool isnull, int64 otherwise)
 {
-	return isnull ? otherwise : sched_interval_usec(DatumGetIntervalP(value));
+	return isnull ? otherwise : sched_store_interval_usec(DatumGetIntervalP(value));
 }
 
 SchedJob *

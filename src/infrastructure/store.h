@@ -148,6 +148,6 @@ extern int64 sched_store_idempotent(int64 job_id, const char *key,
 									int64 task_id, TimestampTz now);
 extern int64 sched_store_find_idempotent(int64 job_id, const char *key);
 
-extern int64 sched_interval_usec(const Interval *interval);
+extern int64 sched_store_interval_usec(const Interval *interval);
 
 #endif							/* SCHED_STORE_H */

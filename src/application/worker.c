@@ -1,0 +1,470 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The background workers that run SQL tasks.
+ *
+ * A worker is connected as the role that its tasks run as and stays warm
+ * between them.  It takes the next task of its role from the queue, runs it,
+ * writes the outcome in the task's own transaction, and resets the session.
+ * Nothing is written when a task starts: until the commit, the attempt exists
+ * in shared memory only, and a worker that dies takes the attempt's effects with it.
+ *
+ * A worker that dies with a task in hand leaves its slot in state DEAD; the
+ * scheduler writes what became of the task.  Cancellation comes as SIGINT,
+ * with the reason in the slot.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "application/attempt.h"
+#include "application/current.h"
+#include "application/script.h"
+#include "application/session.h"
+#include "application/worker.h"
+#include "catalog/pg_authid.h"
+#include "infrastructure/clock.h"
+#include "infrastructure/compat.h"
+#include "infrastructure/pending.h"
+#include "infrastructure/settings.h"
+#include "infrastructure/wake.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/procsignal.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/ps_status.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+static SchedWorker *me;
+static int	my_slot;
+static bool role_changed = false;
+
+/* Job definitions, as long as no job has changed. */
+static MemoryContext job_context;
+static uint32 job_generation;
+static SchedJob *cached_job;
+
+/* ---------- coming and going ---------- */
+
+static void
+leave_slot(int code, Datum arg)
+{
+	SchedDatabase *db;
+	QClass	   *class;
+
+	sched_lock(LW_EXCLUSIVE);
+	db = &sched_shared->databases[me->db];
+	class = sched_queue_find_class(me->db, me->role, SCHED_KIND_SQL);
+	if (class != NULL)
+	{
+		class->workers--;
+		if (me->tasks_done == 0 && me->state == SCHED_WORKER_STARTING)
+			class->start_failures++;
+	}
+	me->proc = NULL;
+	if (me->task != NULL)
+		me->state = SCHED_WORKER_DEAD;
+	else
+	{
+		me->state = SCHED_WORKER_FREE;
+		me->database = InvalidOid;
+		sched_shared->workers_used--;
+	}
+	/* there is room for another one, perhaps of another database */
+	for (int i = 0; i < SCHED_MAX_DATABASES; i++)
+		if (sched_shared->databases[i].ready > 0 ||
+			&sched_shared->databases[i] == db)
+		{
+			sched_shared->databases[i].want_workers = true;
+			sched_wake_scheduler(&sched_shared->databases[i]);
+		}
+	sched_unlock();
+}
+
+static void
+note_role_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	role_changed = true;
+}
+
+/* May the role still log in? Needs a transaction. */
+static bool
+role_is_valid(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(me->role));
+	bool		valid;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	valid = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	ReleaseSysCache(tuple);
+	return valid;
+}
+
+static void
+attach_slot(int slot)
+{
+	my_slot = slot;
+	me = &sched_shared->workers[slot];
+	sched_lock(LW_EXCLUSIVE);
+	if (me->state != SCHED_WORKER_STARTING ||
+		memcmp(MyBgworkerEntry->bgw_extra, &me->generation,
+			   sizeof(me->generation)) != 0)
+	{
+		sched_unlock();
+		proc_exit(0);			/* the slot was given to somebody else */
+	}
+	me->proc = MyProc;
+	me->pid = MyProcPid;
+	me->started_at = GetCurrentTimestamp();
+	sched_unlock();
+	before_shmem_exit(leave_slot, (Datum) 0);
+}
+
+/* ---------- one task ---------- */
+
+/* The job's row; needs a transaction.  Cached until any job changes. */
+static SchedJob *
+current_job(int64 job_id)
+{
+	uint32		generation = sched_pending_job_generation();
+	MemoryContext old;
+
+	if (cached_job != NULL && cached_job->job_id == job_id &&
+		job_generation == generation)
+		return cached_job;
+	cached_job = NULL;
+	MemoryContextReset(job_context);
+	old = MemoryContextSwitchTo(job_context);
+	cached_job = sched_store_job(job_id);
+	MemoryContextSwitchTo(old);
+	job_generation = generation;
+	return cached_job;
+}
+
+/* Put the task down in the slot; from here on it can be cancelled. */
+static void
+begin_task(QTask *task, SchedAttempt *attempt)
+{
+	QueryCancelPending = false;
+	me->state = SCHED_WORKER_BUSY;
+	me->since = GetCurrentTimestamp();
+	me->task = task;
+	me->task_id = task->task_id;
+	me->attempt = task->attempt;
+	me->stop = SCHED_STOP_NONE;
+	me->terminated = false;
+	me->woken = false;
+	task->worker = my_slot;
+	sched_attempt_copy(task, attempt);
+}
+
+/* The task is no longer ours, whatever became of it. */
+static SchedStopReason
+let_go_of_task(void)
+{
+	SchedStopReason stop;
+
+	sched_lock(LW_EXCLUSIVE);
+	stop = me->stop;
+	me->task = NULL;
+	me->task_id = 0;
+	me->stop = SCHED_STOP_NONE;
+	me->tasks_done++;
+	sched_unlock();
+	return stop;
+}
+
+static void
+set_deadline(const SchedJob *job)
+{
+	TimestampTz deadline;
+
+	if (job->timeout <= 0)
+		return;
+	deadline = sched_current->attempt.started_at + job->timeout;
+	sched_lock(LW_EXCLUSIVE);
+	if (me->task != NULL)
+	{
+		me->task->deadline = deadline;
+		sched_queue_set_timer(me->task, deadline);
+	}
+	sched_unlock();
+}
+
+static void
+copy_progress(void)
+{
+	sched_lock(LW_SHARED);
+	if (me->task != NULL)
+		sched_current->attempt.progress = me->task->progress;
+	sched_unlock();
+}
+
+/* Run the task and commit its outcome with it.  Raises the task's errors. */
+static void
+run_to_completion(SchedAttempt *attempt)
+{
+	SchedScriptResult result = {SCHED_UNSET, NULL};
+	SchedEnd	end = {0};
+	SchedJob   *job;
+
+	StartTransactionCommand();
+	if (role_changed)
+	{
+		AcceptInvalidationMessages();
+		role_changed = false;
+		if (!role_is_valid())
+		{
+			sched_lock(LW_EXCLUSIVE);
+			me->leave = true;
+			sched_unlock();
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+					 errmsg("role %u does not exist or cannot log in",
+							me->role)));
+		}
+	}
+	job = current_job(attempt->job_id);
+	sched_current->job = job;
+	if (job == NULL || job->command == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("job " INT64_FORMAT " no longer exists or has no command",
+						attempt->job_id)));
+	if (job->run_as != me->role)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("job \"%s\" has got another owner", job->name)));
+	set_deadline(job);
+	debug_query_string = job->command;
+	pgstat_report_activity(STATE_RUNNING, job->command);
+
+	sched_script_run(job->command, sched_current->context, &result);
+
+	/* cancelled in its last moment: do not commit what was to be stopped */
+	CHECK_FOR_INTERRUPTS();
+	copy_progress();
+	end.status = SCHED_OUTCOME_COMPLETED;
+	end.row_count = result.row_count;
+	if (job->history == NULL || strcmp(job->history, "all") == 0)
+		end.result = result.result;
+	end.executor_id = SCHED_EXECUTOR_SQL;
+	if (sched_current->first != NULL)
+		sched_current_write_log();
+	(void) sched_attempt_end(job, attempt, &end, sched_clock_now());
+	CommitTransactionCommand();
+}
+
+static const char *
+stop_reason_text(SchedStopReason stop)
+{
+	switch (stop)
+	{
+		case SCHED_STOP_TIMEOUT:
+			return "timeout";
+		case SCHED_STOP_CANCEL:
+			return "cancelled on request";
+		case SCHED_STOP_REPLACED:
+			return "replaced by a newer run";
+		case SCHED_STOP_NONE:
+			break;
+	}
+	return NULL;
+}
+
+/* Write down that the attempt failed, in a transaction of its own. */
+static void
+record_failure(SchedAttempt *attempt, const ErrorData *error,
+			   SchedStopReason stop)
+{
+	SchedEnd	end = {0};
+	TimestampTz now = sched_clock_now();
+	char		sqlstate[6];
+	SchedJob   *job;
+
+	StartTransactionCommand();
+	job = current_job(attempt->job_id);
+	strlcpy(sqlstate, unpack_sql_state(error->sqlerrcode), sizeof(sqlstate));
+	end.status = stop == SCHED_STOP_TIMEOUT ? SCHED_OUTCOME_TIMEOUT :
+		stop != SCHED_STOP_NONE ? SCHED_OUTCOME_CANCELLED :
+		SCHED_OUTCOME_FAILED;
+	end.retryable = stop == SCHED_STOP_TIMEOUT ||
+		sched_retry_sqlstate_is_retryable(sqlstate);
+	end.sqlstate = sqlstate;
+	end.error = error->message;
+	end.reason = stop_reason_text(stop);
+	end.row_count = SCHED_UNSET;
+	end.executor_id = SCHED_EXECUTOR_SQL;
+
+	sched_current_log(SCHED_LOG_ERROR, error->message);
+	if (error->detail != NULL)
+		sched_current_log(SCHED_LOG_ERROR, error->detail);
+	if (error->hint != NULL)
+		sched_current_log(SCHED_LOG_INFO, error->hint);
+	if (error->context != NULL)
+		sched_current_log(SCHED_LOG_INFO, error->context);
+	sched_current_write_log();
+	(void) sched_attempt_end(job, attempt, &end, now);
+	CommitTransactionCommand();
+
+	ereport(DEBUG1,
+			(errmsg("task " INT64_FORMAT " attempt %d failed: %s",
+					attempt->task_id, attempt->attempt, error->message)));
+}
+
+/*
+ * Somebody else ended the attempt first: its outcome row was there, so ours
+ * did not commit, and neither did the task's effects.
+ */
+static bool
+was_ended_elsewhere(const SchedAttempt *attempt)
+{
+	int			last = 0;
+	char		status;
+	bool		final;
+	bool		ended;
+	TimestampTz finished_at;
+
+	StartTransactionCommand();
+	ended = sched_store_last_outcome(attempt->task_id, &last, &status, &final,
+									 &finished_at) &&
+		last >= attempt->attempt;
+	if (ended && final)
+		sched_pending_finish_task(attempt->task_id);
+	CommitTransactionCommand();
+	return ended;
+}
+
+static void
+run_task(SchedAttempt *attempt)
+{
+	SchedCurrent current = {0};
+	ErrorData  *volatile error = NULL;
+	SchedStopReason stop;
+	MemoryContext old = CurrentMemoryContext;
+
+	current.attempt = *attempt;
+	current.context = AllocSetContextCreate(TopMemoryContext, "sched task",
+											ALLOCSET_DEFAULT_SIZES);
+	sched_current = &current;
+
+	PG_TRY();
+	{
+		run_to_completion(&current.attempt);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(current.context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	debug_query_string = NULL;
+
+	if (error != NULL)
+	{
+		/* no cancellation while the failure is written down */
+		stop = me->stop;
+		QueryCancelPending = false;
+		if (!was_ended_elsewhere(attempt))
+			record_failure(&current.attempt, error, stop);
+	}
+	(void) let_go_of_task();
+
+	sched_current = NULL;
+	sched_session_reset();
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	MemoryContextDelete(current.context);
+}
+
+/* ---------- the loop ---------- */
+
+/* The next task, or NULL; *leave tells that this worker has to go. */
+static bool
+take_task(SchedAttempt *attempt, bool *leave)
+{
+	QClass	   *class;
+	QTask	   *task = NULL;
+	SchedDatabase *db = &sched_shared->databases[me->db];
+
+	sched_lock(LW_EXCLUSIVE);
+	*leave = me->leave;
+	class = sched_queue_find_class(me->db, me->role, SCHED_KIND_SQL);
+	if (class != NULL)
+	{
+		class->start_failures = 0;
+		if (!me->leave)
+			task = sched_queue_take(class, sched_clock_now());
+	}
+	if (task != NULL)
+		begin_task(task, attempt);
+	else if (me->state != SCHED_WORKER_IDLE)
+	{
+		me->state = SCHED_WORKER_IDLE;
+		me->since = GetCurrentTimestamp();
+		sched_wake_scheduler(db);
+	}
+	me->woken = false;
+	sched_unlock();
+	return task != NULL;
+}
+
+void
+sched_worker_main(Datum slot)
+{
+	TimestampTz idle_since = GetCurrentTimestamp();
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	attach_slot(DatumGetInt32(slot));
+	BackgroundWorkerInitializeConnectionByOid(me->database, me->role, 0);
+	CacheRegisterSyscacheCallback(AUTHOID, note_role_change, (Datum) 0);
+	job_context = AllocSetContextCreate(TopMemoryContext, "sched job",
+										ALLOCSET_DEFAULT_SIZES);
+	sched_script_capture_notices();
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	for (;;)
+	{
+		SchedAttempt attempt;
+		bool		leave;
+
+		ResetLatch(MyLatch);
+		QueryCancelPending = false; /* meant for a task that is over */
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (take_task(&attempt, &leave))
+		{
+			run_task(&attempt);
+			idle_since = GetCurrentTimestamp();
+			continue;
+		}
+		if (leave || GetCurrentTimestamp() - idle_since >
+			sched_worker_idle_timeout * USECS_PER_SEC)
+			proc_exit(0);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Min(sched_worker_idle_timeout, 30) * 1000L + 1,
+						 PG_WAIT_EXTENSION);
+	}
+}
