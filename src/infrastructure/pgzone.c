@@ -22,11 +22,10 @@
  * The default.  TimeZone as a session sees it is no use: clients set it when
  * they connect, and the preview that a session computes has to agree with what
  * the scheduler does.  RESET's value is no better, as it includes what
- * the client asked for.  So a process without a client or a database, whose
- * TimeZone is the configured one, publishes it in shared memory
- * at start and after each reload, and everybody reads it there.  Only
- * while nobody has done so (a standby, a library that was not preloaded) is
- * RESET's value taken.
+ * the client asked for.  So the postmaster at its start, and after each reload
+ * a process without a client or a database, whose TimeZone is the configured
+ * one too, publish it in shared memory, and everybody reads it there.  Only
+ * without it (the library was not preloaded) is RESET's value taken.
  *
  *-------------------------------------------------------------------------
  */
@@ -298,19 +297,6 @@ sched_pgzone_get(const char *name)
 	return lookup_zone(name, false);
 }
 
-void
-sched_pgzone_share_init(SchedZoneShare *share)
-{
-	SpinLockInit(&share->mutex);
-	share->name[0] = '\0';
-}
-
-void
-sched_pgzone_share_attach(SchedZoneShare *share)
-{
-	zone_share = share;
-}
-
 /*
  * Tell everybody what TimeZone is in this process.  The zone's own name is
  * told rather than the setting's text, as that may be a number of hours.
@@ -326,6 +312,17 @@ sched_pgzone_publish(void)
 	SpinLockAcquire(&zone_share->mutex);
 	strlcpy(zone_share->name, name, sizeof(zone_share->name));
 	SpinLockRelease(&zone_share->mutex);
+}
+
+void
+sched_pgzone_share_attach(SchedZoneShare *share, bool found)
+{
+	zone_share = share;
+	if (found)
+		return;
+	SpinLockInit(&share->mutex);
+	share->name[0] = '\0';
+	sched_pgzone_publish();
 }
 
 const SchedZone *

@@ -31,11 +31,11 @@ extern const SchedZone *sched_pgzone_default(void);
 extern char *sched_pgzone_hint(const char *name);
 
 /*
- * Where the server's TimeZone is told: set up once in shared memory, known to
- * every process, written by one without a client.
+ * Where the server's TimeZone is told.  Every process attaches to the place in
+ * shared memory; who makes it, the postmaster, tells at once.  One process
+ * without a client tells again after each reload.
  */
-extern void sched_pgzone_share_init(SchedZoneShare *share);
-extern void sched_pgzone_share_attach(SchedZoneShare *share);
+extern void sched_pgzone_share_attach(SchedZoneShare *share, bool found);
 extern void sched_pgzone_publish(void);
 
 #endif							/* SCHED_PGZONE_H */

@@ -813,10 +813,7 @@ sched_queue_pause_lane(int db, int64 job_id, bool paused)
 
 /* ---------- tasks that were left out ---------- */
 
-/*
- * A lane that has room for tasks that were left out.  Its mark is taken away:
- * what comes up from now on that finds no room sets it anew.
- */
+/* A lane that has room for the tasks that it left out. */
 QLane *
 sched_queue_spilled_lane(int db)
 {
@@ -831,6 +828,15 @@ sched_queue_spilled_lane(int db)
 			return lane;
 	}
 	return NULL;
+}
+
+/* They are about to be read: what finds no room from now on is marked anew. */
+void
+sched_queue_clear_left_out(QLane *lane)
+{
+	lane->spill_lo = SCHED_NO_SPILL;
+	sched_shared->databases[lane->db].spilled_lanes--;
+	free_lane_if_idle(lane);
 }
 
 void

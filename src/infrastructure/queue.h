@@ -153,6 +153,7 @@ extern void sched_queue_pause_lane(int db, int64 job_id, bool paused);
 
 /* Tasks that were left out. */
 extern QLane *sched_queue_spilled_lane(int db);
+extern void sched_queue_clear_left_out(QLane *lane);
 extern void sched_queue_leave_out(int db, const QLaneSpec *spec,
 								  int64 task_id);
 

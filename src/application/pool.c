@@ -1,0 +1,486 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.c
+ *	  The scheduler's care for the workers of its database.
+ *
+ * Workers are started when tasks are ready that nobody takes: the first of a
+ * class at once, more only when the head of the class has waited for a moment,
+ * since a warm worker runs thousands of short tasks in the time that another
+ * one takes to start.  No free slot is not a failure: the tasks wait, and an
+ * idle worker of another class is asked to leave.  What does fail is a role that
+ * cannot log in: then its tasks fail with that reason.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "application/attempt.h"
+#include "application/pool.h"
+#include "catalog/pg_authid.h"
+#include "infrastructure/clock.h"
+#include "infrastructure/compat.h"
+#include "infrastructure/pending.h"
+#include "infrastructure/settings.h"
+#include "infrastructure/wake.h"
+#include "postmaster/bgworker.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#define PATIENCE		(2 * 1000)	/* microseconds before one more worker */
+#define MAX_START_FAILURES	3
+#define MAX_WANTS		16
+
+typedef struct Want
+{
+	Oid			role;
+	int			workers;
+	bool		first;			/* the class has none yet */
+	int			failures;
+} Want;
+
+/* ---------- dead workers ---------- */
+
+static void
+settle_one(SchedWorker *worker)
+{
+	SchedAttempt attempt;
+	SchedEnd	end = {0};
+	SchedStopReason stop;
+	SchedJob   *job;
+	bool		ours;
+
+	sched_lock(LW_SHARED);
+	ours = worker->state == SCHED_WORKER_DEAD && worker->task != NULL &&
+		worker->task->task_id == worker->task_id;
+	if (ours)
+		sched_attempt_copy(worker->task, &attempt);
+	stop = worker->stop;
+	sched_unlock();
+
+	if (ours)
+	{
+		int			last = 0;
+		char		status;
+		bool		final = false;
+		TimestampTz finished_at;
+
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		job = sched_store_job(attempt.job_id);
+		end.row_count = SCHED_UNSET;
+		end.executor_id = SCHED_EXECUTOR_SQL;
+		end.sqlstate = "57P01";
+		end.error = "the worker that ran the task was terminated";
+		switch (stop)
+		{
+			case SCHED_STOP_NONE:
+				end.status = SCHED_OUTCOME_LOST;
+				break;
+			case SCHED_STOP_TIMEOUT:
+				end.status = SCHED_OUTCOME_TIMEOUT;
+				end.retryable = true;
+				end.reason = "timeout; the task did not react to its cancellation";
+				break;
+			case SCHED_STOP_CANCEL:
+				end.status = SCHED_OUTCOME_CANCELLED;
+				end.reason = "cancelled on request";
+				break;
+			case SCHED_STOP_REPLACED:
+				end.status = SCHED_OUTCOME_CANCELLED;
+				end.reason = "replaced by a newer run";
+				break;
+		}
+		if (!(sched_store_last_outcome(attempt.task_id, &last, &status, &final,
+									   &finished_at) &&
+			  last >= attempt.attempt))
+			(void) sched_attempt_end(job, &attempt, &end, sched_clock_now());
+		else if (final)
+			sched_pending_finish_task(attempt.task_id);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+
+	sched_lock(LW_EXCLUSIVE);
+	if (worker->state == SCHED_WORKER_DEAD)
+	{
+		worker->state = SCHED_WORKER_FREE;
+		worker->database = InvalidOid;
+		worker->task = NULL;
+		sched_shared->workers_used--;
+	}
+	sched_unlock();
+}
+
+void
+sched_pool_settle(int db)
+{
+	for (int i = 0; i < sched_max_workers; i++)
+	{
+		SchedWorker *worker = &sched_shared->workers[i];
+		bool		dead;
+
+		sched_lock(LW_SHARED);
+		dead = worker->state == SCHED_WORKER_DEAD && worker->db == db &&
+			worker->database == MyDatabaseId;
+		sched_unlock();
+		if (dead)
+			settle_one(worker);
+	}
+}
+
+/* ---------- starting ---------- */
+
+static BackgroundWorkerHandle **handles;
+
+/* Workers that never came: the postmaster could not start them. */
+static void
+notice_stillborn(int db)
+{
+	if (handles == NULL)
+		handles = MemoryContextAllocZero(TopMemoryContext,
+										 sched_max_workers *
+										 sizeof(BackgroundWorkerHandle *));
+	for (int i = 0; i < sched_max_workers; i++)
+	{
+		SchedWorker *worker = &sched_shared->workers[i];
+		pid_t		pid;
+
+		if (handles[i] == NULL ||
+			GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
+			continue;
+		sched_lock(LW_EXCLUSIVE);
+		if (worker->state == SCHED_WORKER_STARTING && worker->db == db &&
+			worker->database == MyDatabaseId && worker->proc == NULL)
+		{
+			QClass	   *class = sched_queue_find_class(db, worker->role,
+													   SCHED_KIND_SQL);
+
+			if (class != NULL)
+			{
+				class->workers--;
+				class->start_failures++;
+			}
+			worker->state = SCHED_WORKER_FREE;
+			worker->database = InvalidOid;
+			sched_shared->workers_used--;
+		}
+		sched_unlock();
+		pfree(handles[i]);
+		handles[i] = NULL;
+	}
+}
+
+/* Take a free slot for the class, -1 when there is none. */
+static int
+reserve_slot(int db, Oid role)
+{
+	int			slot = -1;
+	int			oldest = -1;
+
+	sched_lock(LW_EXCLUSIVE);
+	for (int i = 0; i < sched_max_workers && slot < 0; i++)
+	{
+		SchedWorker *worker = &sched_shared->workers[i];
+
+		if (worker->state == SCHED_WORKER_FREE)
+			slot = i;
+		else if (worker->state == SCHED_WORKER_IDLE && !worker->woken &&
+				 !worker->leave &&
+				 !(worker->db == db && worker->role == role) &&
+				 (oldest < 0 ||
+				  worker->since < sched_shared->workers[oldest].since))
+			oldest = i;
+	}
+	if (slot >= 0)
+	{
+		SchedWorker *worker = &sched_shared->workers[slot];
+		QClass	   *class = sched_queue_find_class(db, role, SCHED_KIND_SQL);
+		uint32		generation = worker->generation + 1;
+
+		MemSet(worker, 0, sizeof(SchedWorker));
+		worker->generation = generation;
+		worker->state = SCHED_WORKER_STARTING;
+		worker->database = MyDatabaseId;
+		worker->db = db;
+		worker->role = role;
+		worker->since = GetCurrentTimestamp();
+		sched_shared->workers_used++;
+		if (class != NULL)
+			class->workers++;
+	}
+	else if (oldest >= 0)
+	{
+		/* somebody idle makes room; its exit wakes us */
+		sched_shared->workers[oldest].leave = true;
+		sched_wake_worker(&sched_shared->workers[oldest]);
+	}
+	sched_unlock();
+	return slot;
+}
+
+static bool
+start_worker(int db, Oid role)
+{
+	BackgroundWorker worker = {0};
+	int			slot = reserve_slot(db, role);
+	bool		started;
+
+	if (slot < 0)
+		return false;
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_notify_pid = MyProcPid;
+	worker.bgw_main_arg = Int32GetDatum(slot);
+	strlcpy(worker.bgw_library_name, "sched", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "sched_worker_main", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "sched worker", BGW_MAXLEN);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "sched worker %d", slot + 1);
+	memcpy(worker.bgw_extra, &sched_shared->workers[slot].generation,
+		   sizeof(uint32));
+
+	if (handles[slot] != NULL)
+	{
+		pfree(handles[slot]);
+		handles[slot] = NULL;
+	}
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		started = RegisterDynamicBackgroundWorker(&worker, &handles[slot]);
+		MemoryContextSwitchTo(old);
+	}
+
+	sched_lock(LW_EXCLUSIVE);
+	if (!started)
+	{
+		QClass	   *class = sched_queue_find_class(db, role, SCHED_KIND_SQL);
+		SchedDatabase *database = &sched_shared->databases[db];
+
+		if (class != NULL)
+			class->workers--;
+		sched_shared->workers[slot].state = SCHED_WORKER_FREE;
+		sched_shared->workers[slot].database = InvalidOid;
+		sched_shared->workers_used--;
+		handles[slot] = NULL;
+		if (!database->no_worker_slot)
+			database->no_slot_since = GetCurrentTimestamp();
+	}
+	sched_unlock();
+
+	if (!started && !sched_shared->databases[db].no_worker_slot)
+	{
+		sched_shared->databases[db].no_worker_slot = true;
+		ereport(LOG,
+				(errmsg("sched: no free background worker slot, tasks wait"),
+				 errhint("Increase max_worker_processes.")));
+	}
+	else if (started)
+		sched_shared->databases[db].no_worker_slot = false;
+	return started;
+}
+
+/* ---------- roles that cannot have a worker ---------- */
+
+/* Why a worker for the role cannot start, or NULL. Needs a transaction. */
+static char *
+role_obstacle(Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	char	   *obstacle = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return psprintf("role %u does not exist", role);
+	if (!((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin)
+		obstacle = psprintf("role \"%s\" cannot log in",
+							NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
+	else if (!compat_may_connect(MyDatabaseId, role))
+		obstacle = psprintf("role \"%s\" may not connect to the database",
+							NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
+	ReleaseSysCache(tuple);
+	return obstacle;
+}
+
+/* End the attempts of all ready tasks of the class with an error. */
+static void
+fail_class(int db, Oid role, const char *message)
+{
+	for (;;)
+	{
+		QClass	   *class;
+		QTask	   *task = NULL;
+		SchedAttempt attempt;
+		SchedEnd	end = {0};
+		TimestampTz now = sched_clock_now();
+
+		sched_lock(LW_EXCLUSIVE);
+		class = sched_queue_find_class(db, role, SCHED_KIND_SQL);
+		if (class != NULL)
+			task = sched_queue_take(class, now);
+		if (task != NULL)
+			sched_attempt_copy(task, &attempt);
+		sched_unlock();
+		if (task == NULL)
+			return;
+
+		end.status = SCHED_OUTCOME_FAILED;
+		end.retryable = false;
+		end.sqlstate = "28000";
+		end.error = message;
+		end.row_count = SCHED_UNSET;
+		(void) sched_attempt_end(sched_store_job(attempt.job_id), &attempt,
+								 &end, now);
+		CommandCounterIncrement();
+	}
+}
+
+/* True when workers may be started for the role. */
+static bool
+check_role(int db, const Want *want)
+{
+	char	   *obstacle;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	obstacle = role_obstacle(want->role);
+	if (obstacle == NULL && want->failures >= MAX_START_FAILURES)
+		obstacle = pstrdup("no worker could be started for the role, the server log says why");
+	if (obstacle != NULL)
+		fail_class(db, want->role, obstacle);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return obstacle == NULL;
+}
+
+TimestampTz
+sched_pool_grow(int db)
+{
+	Want		wants[MAX_WANTS];
+	int			count = 0;
+	int			cursor = 0;
+	bool		waiting = false;
+	QClass	   *class;
+	TimestampTz now = sched_clock_now();
+
+	notice_stillborn(db);
+
+	sched_lock(LW_EXCLUSIVE);
+	sched_shared->databases[db].want_workers = false;
+	while (!sched_shared->databases[db].held &&
+		   (class = sched_queue_next_class(db, &cursor)) != NULL)
+	{
+		int			idle = 0;
+		int			missing;
+		QTask	   *head;
+
+		if (class->kind != SCHED_KIND_SQL || class->ready == 0)
+			continue;
+		if (sched_max_concurrent_jobs > 0 &&
+			sched_shared->databases[db].running >= sched_max_concurrent_jobs)
+			continue;
+		for (int i = 0; i < sched_max_workers; i++)
+		{
+			SchedWorker *worker = &sched_shared->workers[i];
+
+			if (worker->db == db && worker->role == class->role &&
+				worker->database == MyDatabaseId && !worker->leave &&
+				(worker->state == SCHED_WORKER_IDLE ||
+				 worker->state == SCHED_WORKER_STARTING))
+				idle++;
+		}
+		missing = class->ready - idle;
+		if (missing <= 0)
+			continue;
+		head = pairingheap_container(QTask, ready_node,
+									 pairingheap_first(&class->heap));
+		if (class->workers > 0 && now - head->queued_at < PATIENCE)
+		{
+			waiting = true;
+			continue;
+		}
+		if (count < MAX_WANTS)
+		{
+			wants[count].role = class->role;
+			wants[count].workers = Min(missing, sched_max_workers);
+			wants[count].first = class->workers == 0;
+			wants[count].failures = class->start_failures;
+			count++;
+		}
+		else
+			waiting = true;
+	}
+	sched_unlock();
+
+	/* everybody's first before anybody's second */
+	for (int round = 0; count > 0 && round < sched_max_workers; round++)
+	{
+		bool		progress = false;
+
+		for (int i = 0; i < count; i++)
+		{
+			if (round >= wants[i].workers)
+				continue;
+			if (round == 0 && wants[i].first && !check_role(db, &wants[i]))
+			{
+				wants[i].workers = 0;
+				continue;
+			}
+			if (start_worker(db, wants[i].role))
+				progress = true;
+			else if (sched_shared->databases[db].no_worker_slot)
+				return GetCurrentTimestamp() + USECS_PER_SEC;
+		}
+		if (!progress)
+			break;
+	}
+	return waiting ? GetCurrentTimestamp() + PATIENCE : 0;
+}
+
+void
+sched_pool_dismiss(int db)
+{
+	sched_lock(LW_EXCLUSIVE);
+	for (int i = 0; i < sched_max_workers; i++)
+	{
+		SchedWorker *worker = &sched_shared->workers[i];
+
+		if (worker->state != SCHED_WORKER_FREE && worker->db == db)
+		{
+			worker->leave = true;
+			sched_wake_worker(worker);
+		}
+	}
+	sched_unlock();
+}
+
+void
+sched_pool_enforce(QTask *task, SchedStopReason reason, bool at_once)
+{
+	SchedWorker *worker;
+
+	if (task->worker < 0)
+		return;
+	worker = &sched_shared->workers[task->worker];
+	if (worker->state != SCHED_WORKER_BUSY || worker->task != task)
+		return;
+	if (worker->stop == SCHED_STOP_NONE && !at_once)
+	{
+		worker->stop = reason;
+		sched_wake_cancel(worker);
+	}
+	else
+	{
+		if (worker->stop == SCHED_STOP_NONE)
+			worker->stop = reason;
+		worker->terminated = true;
+		sched_wake_terminate(worker);
+	}
+	sched_queue_set_timer(task, sched_clock_now() +
+						  sched_cancel_grace * USECS_PER_SEC);
+}

@@ -1,0 +1,300 @@
+/*-------------------------------------------------------------------------
+ *
+ * recover.c
+ *	  Reading live tasks from the tables into the queue.
+ *
+ * Runs in the scheduler.  A task is live when it has no final outcome.  Three
+ * occasions: the start (everything due soon, from the segments that are not
+ * closed), the turn of a minute (tasks whose time comes up), and room in a
+ * lane that had left tasks out.
+ *
+ * Whoever commits a new task enters it himself.  To lose none in between, each
+ * reader first opens the door (loaded, horizon, spill mark) under the lock and
+ * takes its snapshot afterwards: what commits before the snapshot is
+ * read, what commits later finds the door open; both is harmless.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "application/attempt.h"
+#include "application/recover.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "infrastructure/clock.h"
+#include "infrastructure/pending.h"
+#include "infrastructure/store.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#define REFILL_ROWS		5000
+#define CURSOR_ROWS		1000
+
+/*
+ * $1 the least task_id, $2 the horizon, $3 a job or NULL, $4 task ids or NULL.
+ * attempts: what has ended so far of a task that goes on.
+ */
+#define LIVE_TASKS \
+	"SELECT t.task_id, t.job_id, t.scheduled_at, t.priority, " \
+	"t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at " \
+	"FROM sched._task t LEFT JOIN " \
+	"(SELECT x.task_id, pg_catalog.bool_or(x.final) AS final, " \
+	"pg_catalog.max(x.attempt) AS attempt, " \
+	"pg_catalog.count(*) FILTER (WHERE x.status NOT IN ('l', 'b')) AS tries, " \
+	"pg_catalog.count(*) FILTER (WHERE x.status IN ('l', 'b')) AS losses, " \
+	"pg_catalog.max(x.retry_at) AS retry_at " \
+	"FROM sched._outcome x WHERE %s GROUP BY x.task_id) o " \
+	"ON o.task_id = t.task_id " \
+	"WHERE o.final IS NOT TRUE AND %s " \
+	"ORDER BY t.task_id"
+
+/* One row into the queue.  The job is the one of the row before, mostly. */
+static void
+enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
+		  MemoryContext job_context, TimestampTz now)
+{
+	bool		n[9];
+	Datum		v[9];
+	QTaskSpec	spec = {0};
+	QLaneSpec	lane;
+	int64		job_id;
+
+	heap_deform_tuple(tuple, desc, v, n);
+	job_id = DatumGetInt64(v[1]);
+	if (*job == NULL || (*job)->job_id != job_id)
+	{
+		MemoryContext old;
+
+		MemoryContextReset(job_context);
+		old = MemoryContextSwitchTo(job_context);
+		*job = sched_store_job(job_id);
+		MemoryContextSwitchTo(old);
+	}
+	spec.task_id = DatumGetInt64(v[0]);
+	spec.attempt = n[5] ? 1 : DatumGetInt32(v[5]) + 1;
+	spec.tries = n[6] ? 0 : (int) DatumGetInt64(v[6]);
+	spec.losses = n[7] ? 0 : (uint16) Min(DatumGetInt64(v[7]), 1000);
+	spec.retrying = !n[8];
+	spec.due_at = DatumGetTimestampTz(n[8] ? v[2] : v[8]);
+
+	if (*job == NULL)
+	{
+		/* an orphan: say so, and be done with it */
+		SchedOutcome outcome = {0};
+
+		outcome.task_id = spec.task_id;
+		outcome.attempt = spec.attempt;
+		outcome.status = SCHED_OUTCOME_CANCELLED;
+		outcome.final = true;
+		outcome.finished_at = now;
+		outcome.row_count = SCHED_UNSET;
+		outcome.progress = -1;
+		outcome.reason = "the job no longer exists";
+		sched_store_insert_outcomes(&outcome, 1);
+		return;
+	}
+	spec.priority = n[3] ? (*job)->priority : DatumGetInt16(v[3]);
+	spec.serial = DatumGetBool(v[4]) &&
+		(*job)->overlap_policy != SCHED_OVERLAP_ALLOW;
+	sched_lane_spec(*job, &lane);
+
+	sched_lock(LW_EXCLUSIVE);
+	(void) sched_queue_add(db, &lane, &spec, true, now);
+	sched_unlock();
+}
+
+/* Run a query of the shape of LIVE_TASKS; gives the last task_id and the count. */
+static uint64
+enter_all(int db, const char *query, int nargs, Oid *types, Datum *args,
+		  const char *nulls, uint64 limit, int64 *last_task_id)
+{
+	TimestampTz now = sched_clock_now();
+	MemoryContext job_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "sched recovered job",
+													  ALLOCSET_SMALL_SIZES);
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "sched recovered rows",
+													  ALLOCSET_DEFAULT_SIZES);
+	SchedJob   *job = NULL;
+	uint64		seen = 0;
+	Portal		portal;
+
+	portal = SPI_cursor_open_with_args(NULL, query, nargs, types, args, nulls,
+									   true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, CURSOR_ROWS);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed && seen < limit; i++, seen++)
+		{
+			HeapTuple	tuple = SPI_tuptable->vals[i];
+			MemoryContext old = MemoryContextSwitchTo(row_context);
+			bool		isnull;
+
+			enter_row(db, tuple, SPI_tuptable->tupdesc, &job, job_context,
+					  now);
+			*last_task_id = DatumGetInt64(SPI_getbinval(tuple,
+														SPI_tuptable->tupdesc,
+														1, &isnull));
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(row_context);
+		}
+		SPI_freetuptable(SPI_tuptable);
+		CHECK_FOR_INTERRUPTS();
+		if (seen >= limit)
+			break;
+	}
+	SPI_cursor_close(portal);
+	return seen;
+}
+
+static void
+begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+static void
+commit(void)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* Everything that is live and due soon. */
+void
+sched_recover_all(int db)
+{
+	SchedDatabase *database = &sched_shared->databases[db];
+	TimestampTz horizon = sched_clock_now() + SCHED_HORIZON;
+	Oid			types[2] = {INT8OID, TIMESTAMPTZOID};
+	Datum		args[2];
+	int64		last;
+	bool		isnull;
+	char	   *query;
+
+	sched_lock(LW_EXCLUSIVE);
+	database->rescan = false;
+	database->loaded = true;
+	database->horizon = horizon;
+	sched_unlock();
+
+	begin();
+	if (SPI_execute("SELECT pg_catalog.min(lo) FROM sched._segment "
+					"WHERE closed_at IS NULL", true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read sched._segment");
+	args[0] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+							&isnull);
+	if (isnull)
+		args[0] = Int64GetDatum(0);
+	args[1] = TimestampTzGetDatum(horizon);
+	query = psprintf(LIVE_TASKS, "x.task_id >= $1",
+					 "t.task_id >= $1 AND "
+					 "COALESCE(o.retry_at, t.scheduled_at) <= $2");
+	(void) enter_all(db, query, 2, types, args, NULL, PG_UINT64_MAX, &last);
+	commit();
+}
+
+/* Tasks whose time comes within the horizon. */
+void
+sched_recover_future(int db)
+{
+	SchedDatabase *database = &sched_shared->databases[db];
+	TimestampTz horizon = sched_clock_now() + SCHED_HORIZON;
+	Oid			types[1] = {TIMESTAMPTZOID};
+	Datum		args[1] = {TimestampTzGetDatum(horizon)};
+	int64		last;
+
+	sched_lock(LW_EXCLUSIVE);
+	if (horizon < database->horizon)
+		horizon = database->horizon;
+	database->horizon = horizon;
+	sched_unlock();
+
+	begin();
+	if (SPI_execute_with_args("DELETE FROM sched._future WHERE due_at <= $1 "
+							  "RETURNING task_id",
+							  1, types, args, NULL, false,
+							  0) != SPI_OK_DELETE_RETURNING)
+		elog(ERROR, "could not read sched._future");
+	if (SPI_processed > 0)
+	{
+		uint64		count = SPI_processed;
+		Datum	   *ids = palloc(count * sizeof(Datum));
+		Oid			array_types[1] = {INT8ARRAYOID};
+		bool		isnull;
+
+		for (uint64 i = 0; i < count; i++)
+			ids[i] = SPI_getbinval(SPI_tuptable->vals[i],
+								   SPI_tuptable->tupdesc, 1, &isnull);
+		args[0] = PointerGetDatum(construct_array(ids, count, INT8OID, 8,
+												  true, 'd'));
+		(void) enter_all(db, psprintf(LIVE_TASKS, "x.task_id = ANY ($1)",
+									  "t.task_id = ANY ($1)"),
+						 1, array_types, args, NULL, PG_UINT64_MAX, &last);
+	}
+	commit();
+}
+
+/* Tasks of one lane that were left out; false when there is no such lane. */
+bool
+sched_recover_left_out(int db)
+{
+	SchedDatabase *database = &sched_shared->databases[db];
+	QLane	   *lane;
+	QLaneSpec	spec;
+	int64		lo;
+	int64		last = 0;
+	Oid			types[3] = {INT8OID, INT8OID, TIMESTAMPTZOID};
+	Datum		args[3];
+	uint64		seen;
+
+	sched_lock(LW_EXCLUSIVE);
+	database->want_refill = false;
+	lane = sched_queue_spilled_lane(db);
+	if (lane != NULL)
+	{
+		spec = lane->spec;
+		lo = lane->spill_lo;
+		args[2] = TimestampTzGetDatum(database->horizon);
+		sched_queue_clear_left_out(lane);
+	}
+	sched_unlock();
+	if (lane == NULL)
+		return false;
+
+	begin();
+	args[0] = Int64GetDatum(lo);
+	args[1] = Int64GetDatum(spec.job_id);
+	seen = enter_all(db, psprintf(
+								  "SELECT t.task_id, t.job_id, t.scheduled_at, t.priority, "
+								  "t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at "
+								  "FROM sched._task t LEFT JOIN LATERAL "
+								  "(SELECT pg_catalog.bool_or(x.final) AS final, "
+								  "pg_catalog.max(x.attempt) AS attempt, "
+								  "pg_catalog.count(*) FILTER (WHERE x.status NOT IN ('l', 'b')) AS tries, "
+								  "pg_catalog.count(*) FILTER (WHERE x.status IN ('l', 'b')) AS losses, "
+								  "pg_catalog.max(x.retry_at) AS retry_at "
+								  "FROM sched._outcome x WHERE x.task_id = t.task_id) o ON true "
+								  "WHERE o.final IS NOT TRUE AND t.job_id = $2 AND t.task_id >= $1 "
+								  "AND COALESCE(o.retry_at, t.scheduled_at) <= $3 "
+								  "ORDER BY t.job_id, t.task_id LIMIT %d", REFILL_ROWS),
+					 3, types, args, NULL, REFILL_ROWS, &last);
+	if (seen == REFILL_ROWS)
+	{
+		sched_lock(LW_EXCLUSIVE);
+		sched_queue_leave_out(db, &spec, last + 1);
+		sched_unlock();
+	}
+	commit();
+	return true;
+}
