@@ -10,7 +10,8 @@
  * memory has it from elsewhere, or the scheduler reads the tables anyway.
  *
  * Very many new tasks of one transaction are not all remembered: beyond
- * MAX_REMEMBERED each job's are summed up as "left out from this task_id on".
+ * MAX_REMEMBERED each job's are summed up as "left out from this task_id on",
+ * and tasks for later as "there are some from this time on".
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +30,8 @@ typedef enum NoteKind
 {
 	NOTE_ADD,
 	NOTE_LEAVE_OUT,
+	NOTE_FUTURE,
+	NOTE_MANY_FUTURE,
 	NOTE_FINISH,
 	NOTE_RETRY,
 	NOTE_HURRY,
@@ -112,6 +115,30 @@ sched_pending_add_task(const QLaneSpec *lane, const QTaskSpec *task,
 	}
 	else
 		note = add_note(NOTE_ADD, task->task_id);
+	note->lane = *lane;
+	note->task = *task;
+	note->job_generation = job_generation;
+}
+
+void
+sched_pending_add_future(const QLaneSpec *lane, const QTaskSpec *task,
+						 uint32 job_generation)
+{
+	Note	   *note;
+
+	if (note_count >= MAX_REMEMBERED)
+	{
+		for (int i = note_count - 1; i >= MAX_REMEMBERED; i--)
+			if (notes[i].kind == NOTE_MANY_FUTURE &&
+				notes[i].subid == GetCurrentSubTransactionId())
+			{
+				notes[i].at = Min(notes[i].at, task->due_at);
+				return;
+			}
+		add_note(NOTE_MANY_FUTURE, 0)->at = task->due_at;
+		return;
+	}
+	note = add_note(NOTE_FUTURE, task->task_id);
 	note->lane = *lane;
 	note->task = *task;
 	note->job_generation = job_generation;
@@ -219,6 +246,11 @@ apply_note(const Note *note, int me, TimestampTz now)
 
 	switch (note->kind)
 	{
+		case NOTE_FUTURE:
+			/* the scheduler may have looked beyond it before it was there */
+			if (note->task.due_at >= db->horizon)
+				break;
+			/* FALLTHROUGH */
 		case NOTE_ADD:
 			/* nobody has read the tables yet: they will be read */
 			if (!db->loaded)
@@ -233,6 +265,13 @@ apply_note(const Note *note, int me, TimestampTz now)
 		case NOTE_LEAVE_OUT:
 			if (db->loaded)
 				sched_queue_leave_out(me, &note->lane, note->id);
+			break;
+		case NOTE_MANY_FUTURE:
+			if (db->loaded && note->at < db->horizon)
+			{
+				db->rescan = true;
+				sched_wake_scheduler(db);
+			}
 			break;
 		case NOTE_FINISH:
 			task = sched_queue_find(me, note->id);

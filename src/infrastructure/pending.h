@@ -24,6 +24,14 @@ extern void sched_pending_add_task(const QLaneSpec *lane,
 								   const QTaskSpec *task,
 								   uint32 job_generation);
 
+/*
+ * The same of a task that stands in _future: memory takes it only if the
+ * scheduler has, by the commit, already looked beyond its time.
+ */
+extern void sched_pending_add_future(const QLaneSpec *lane,
+									 const QTaskSpec *task,
+									 uint32 job_generation);
+
 /* A live task has ended with this transaction. */
 extern void sched_pending_finish_task(int64 task_id);
 
