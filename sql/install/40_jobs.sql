@@ -73,7 +73,7 @@ BEGIN
 	RAISE EXCEPTION USING
 		ERRCODE = 'undefined_object',
 		MESSAGE = format('job "%s" does not exist', p_job),
-		HINT = coalesce(format('Did you mean %s?', v_alike), '');
+		HINT = coalesce('Did you mean ' || v_alike || '?', '');
 END $$;
 COMMENT ON FUNCTION sched._no_such_job(oid, text) IS 'Raises the error for an unknown job.';
 
@@ -164,7 +164,7 @@ BEGIN
 	RAISE EXCEPTION USING
 		ERRCODE = 'invalid_parameter_value',
 		MESSAGE = format('invalid %s for job "%s"', p_field, left(p_job, 100)),
-		DETAIL = format('%s is %s.', p_field, coalesce(format('"%s"', left(p_value, 200)), 'NULL')),
+		DETAIL = format('%s is %s.', p_field, coalesce('"' || left(p_value, 200) || '"', 'NULL')),
 		HINT = p_hint;
 END $$;
 COMMENT ON FUNCTION sched._bad_argument(text, text, text, text) IS 'Raises the error for a bad argument of a job.';
@@ -441,7 +441,7 @@ BEGIN
 			MESSAGE = format('the schedule of job "%s" can never fire', p_job.name),
 			DETAIL = format('schedule is "%s"%s%s.', p_trigger.schedule,
 							coalesce(', end_at is ' || p_job.end_at, ''),
-							coalesce(format(', calendar is "%s"', p_job.calendar), '')),
+							coalesce(', calendar is "' || p_job.calendar || '"', '')),
 			HINT = CASE kind
 				WHEN 'at' THEN 'Give a time in the future, such as @at 2030-01-01 09:00.'
 				ELSE 'Ask sched.next_fire_times() when a schedule fires; 0 3 * * * does every day at 03:00.' END;

@@ -54,10 +54,10 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('unknown key "%s" in the changes to job "%s"', left(p_key, 100), p_name),
 			DETAIL = 'The keys are the names of the arguments of sched.create_job().',
-			HINT = coalesce(format('Did you mean %s?', v_alike), '');
+			HINT = coalesce('Did you mean ' || v_alike || '?', '');
 	END IF;
 	IF NOT sched._argument_fits(v_kind, p_value) THEN
-		PERFORM sched._bad_argument(p_name, p_key, p_value::text, format('Give %s.', v_kind));
+		PERFORM sched._bad_argument(p_name, p_key, p_value #>> '{}', format('Give %s.', v_kind));
 	END IF;
 	IF p_key IN ('schedule', 'depends_on', 'active') THEN
 		RETURN p_job;

@@ -77,8 +77,8 @@ DECLARE
 BEGIN
 	IF p_status IS NULL OR p_status <> ALL (v_live || v_final) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('unknown task status %s', coalesce(format('"%s"', left(p_status, 100)), 'NULL')),
-			DETAIL = format('status is %s.', coalesce(format('"%s"', left(p_status, 100)), 'NULL')),
+			MESSAGE = format('unknown task status %s', coalesce('"' || left(p_status, 100) || '"', 'NULL')),
+			DETAIL = format('status is %s.', coalesce('"' || left(p_status, 100) || '"', 'NULL')),
 			HINT = format('Allowed are: %s.', array_to_string(v_live || v_final, ', '));
 	END IF;
 	SELECT array_agg(o.owner) INTO v_owners
@@ -118,8 +118,8 @@ BEGIN
 	IF v_min IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('unknown log level %s for task %s',
-							 coalesce(format('"%s"', left(p_min_level, 100)), 'NULL'), p_task_id),
-			DETAIL = format('min_level is %s.', coalesce(format('"%s"', left(p_min_level, 100)), 'NULL')),
+							 coalesce('"' || left(p_min_level, 100) || '"', 'NULL'), p_task_id),
+			DETAIL = format('min_level is %s.', coalesce('"' || left(p_min_level, 100) || '"', 'NULL')),
 			HINT = format('Allowed are: %s.', array_to_string(v_levels, ', '));
 	END IF;
 	RETURN QUERY
