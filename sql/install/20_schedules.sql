@@ -17,7 +17,7 @@ CREATE TABLE sched._calendar
 	created_at	timestamptz NOT NULL,
 	updated_at	timestamptz NOT NULL,
 	CONSTRAINT calendar_pkey PRIMARY KEY (name),
-	CONSTRAINT calendar_name_check CHECK (name <> '' AND octet_length(name) <= 255)
+	CONSTRAINT calendar_name_check CHECK (name <> '' AND octet_length(name) <= 63)
 );
 COMMENT ON TABLE sched._calendar IS 'Named sets of days on which jobs may or may not fire.';
 
@@ -91,12 +91,14 @@ DECLARE
 	max_rows constant int := 100000;
 	rows_seen int := 0;
 	visible_job bigint := sched._job_id(_job_plan.caller, _job_plan.job_id);
+	job_name text;
 	fire timestamptz;
 BEGIN
+	SELECT j.name INTO job_name FROM sched._job j WHERE j.job_id = visible_job;
 	IF _job_plan.from_time IS NULL OR _job_plan.to_time IS NULL OR
 		_job_plan.from_time > _job_plan.to_time
 	THEN
-		RAISE EXCEPTION 'invalid time range of the plan of job %', visible_job USING
+		RAISE EXCEPTION 'invalid time range for the plan of job "%"', job_name USING
 			ERRCODE = '22023',
 			DETAIL = format('from_time is %s, to_time is %s.',
 				coalesce(_job_plan.from_time::text, 'NULL'), coalesce(_job_plan.to_time::text, 'NULL')),
@@ -119,7 +121,7 @@ BEGIN
 	LOOP
 		rows_seen := rows_seen + 1;
 		IF rows_seen > max_rows THEN
-			RAISE EXCEPTION 'the plan of job % has more than % rows', visible_job, max_rows USING
+			RAISE EXCEPTION 'the plan of job "%" has more than % rows', job_name, max_rows USING
 				ERRCODE = '22023',
 				DETAIL = format('They fit up to %s.', fire),
 				HINT = 'Ask for a shorter time.';
@@ -167,7 +169,10 @@ RETURNS boolean LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sched_calendar_includes_day';
 COMMENT ON FUNCTION sched.calendar_includes(text, date) IS 'Is this a day on which jobs with the calendar may fire?';
 
-/* Locks the calendar for a change by its owner; false when there is none. */
+/*
+ * Locks the calendar for a change by its owner; false when there is none.
+ * Changes come one after the other: two at once could close a circle.
+ */
 CREATE FUNCTION sched._calendar_lock(caller oid, calendar text)
 RETURNS boolean LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -175,6 +180,7 @@ AS $$
 DECLARE
 	calendar_owner oid;
 BEGIN
+	LOCK TABLE sched._calendar IN SHARE ROW EXCLUSIVE MODE;
 	SELECT c.owner INTO calendar_owner FROM sched._calendar c
 		WHERE c.name = _calendar_lock.calendar FOR UPDATE;
 	IF NOT FOUND THEN
@@ -194,22 +200,24 @@ AS $$
 DECLARE
 	calendar text := _create_calendar.name;
 BEGIN
-	IF calendar IS NULL OR calendar = '' OR octet_length(calendar) > 255 THEN
+	IF calendar IS NULL OR calendar = '' OR octet_length(calendar) > 63 THEN
 		RAISE EXCEPTION 'invalid calendar name "%"', coalesce(calendar, '') USING
 			ERRCODE = '22023',
-			DETAIL = 'A name has 1 to 255 bytes.',
+			DETAIL = 'A name has 1 to 63 bytes.',
 			HINT = 'For example "holidays".';
 	END IF;
 	IF _create_calendar.spec IS NULL THEN
 		RAISE EXCEPTION 'calendar "%" has no spec', calendar USING
 			ERRCODE = '22023',
-			HINT = 'For example {"exclude_days": ["2027-01-01"]}.';
+			HINT = 'For example {"weekly": ["MON", "TUE", "WED", "THU", "FRI"], "exclude": ["12-25"]}.';
 	END IF;
+	LOCK TABLE sched._calendar IN SHARE ROW EXCLUSIVE MODE;
 	PERFORM sched._calendar_check(calendar, _create_calendar.spec);
 
 	INSERT INTO sched._calendar AS c (name, spec, owner, description, created_at, updated_at)
 	VALUES (calendar, _create_calendar.spec, _create_calendar.caller::regrole,
-			_create_calendar.description, now(), now())
+			coalesce(_create_calendar.description, _create_calendar.spec ->> 'description'),
+			sched._now(), sched._now())
 	ON CONFLICT ON CONSTRAINT calendar_pkey DO NOTHING;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'calendar "%" already exists', calendar USING
@@ -242,12 +250,12 @@ BEGIN
 
 	/* NULL leaves things as they are */
 	UPDATE sched._calendar c
-	SET spec = coalesce(_update_calendar.spec, c.spec),
-		description = coalesce(_update_calendar.description, c.description),
-		updated_at = now()
-	WHERE c.name = calendar AND
-		(c.spec <> _update_calendar.spec OR
-		 coalesce(_update_calendar.description, c.description) IS DISTINCT FROM c.description);
+	SET spec = n.spec, description = n.description, updated_at = sched._now()
+	FROM (SELECT coalesce(_update_calendar.spec, o.spec) AS spec,
+			coalesce(_update_calendar.description, _update_calendar.spec ->> 'description',
+				o.description) AS description
+		  FROM sched._calendar o WHERE o.name = calendar) n
+	WHERE c.name = calendar AND (c.spec, c.description) IS DISTINCT FROM (n.spec, n.description);
 	RETURN FOUND;
 END
 $$;

@@ -80,7 +80,7 @@ typedef struct Suggestion
 #define MAX_SUGGESTIONS	3
 
 static MemoryContext zone_context = NULL;
-static HTAB *zones = NULL;
+static HTAB * zones = NULL;
 
 /* All names of the library, read when the first hint is needed. */
 static char **zone_names = NULL;
@@ -130,7 +130,7 @@ find_period(const SchedZone *zone, int64 second, SchedZonePeriod *result)
  * no boundaries.  The last period goes on for ever.
  */
 static ZonePeriods *
-walk_zone(pg_tz *tz)
+walk_zone(pg_tz * tz)
 {
 	int			room = 64;
 	int			count = 0;
@@ -457,7 +457,7 @@ keep_suggestion(Suggestion *best, int *count, const char *name, int score)
 		(*count)++;
 }
 
-char *
+char	   *
 sched_pgzone_hint(const char *name)
 {
 	char		wanted[NAME_SIZE];

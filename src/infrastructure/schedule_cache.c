@@ -314,7 +314,7 @@ add_compiled(const SchedCompiled *probe)
 	SchedCompiled *compiled;
 	size_t		text_size = strlen(probe->text) + 1;
 	size_t		name_size = probe->calendar_name ?
-		strlen(probe->calendar_name) + 1 : 0;
+	strlen(probe->calendar_name) + 1 : 0;
 	char	   *strings;
 	bool		found;
 

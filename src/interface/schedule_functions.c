@@ -47,7 +47,7 @@ typedef struct FireScan
 	SchedTime	after;
 	SchedTime	upto;
 	int64		left;
-} FireScan;
+}			FireScan;
 
 PG_FUNCTION_INFO_V1(sched_next_fire_times);
 PG_FUNCTION_INFO_V1(sched_describe_schedule);
@@ -70,12 +70,13 @@ quoted(const char *text)
 
 	if (length <= MAX_QUOTED)
 		return text;
+
 	return psprintf("%.*s...", pg_mbcliplen(text, length, MAX_QUOTED), text);
 }
 
 /*
  * The word at a position: what stands between blanks and separators, a
- * separator by itself.  Empty at the end of the text.
+ * separator by itself, the inside of a string in quotes.
  */
 static char *
 word_at(const char *at)
@@ -83,11 +84,17 @@ word_at(const char *at)
 	static const char separators[] = " \t\r\n,;:={}[]\"";
 	size_t		length;
 
-	if (*at == '\0')
-		return pstrdup("");
-	length = strcspn(at, separators);
-	if (length == 0)
-		length = 1;
+	if (*at == '"' && strchr(at + 1, '"') != NULL)
+	{
+		at++;
+		length = strcspn(at, "\"");
+	}
+	else
+	{
+		length = strcspn(at, separators);
+		if (length == 0)
+			length = 1;
+	}
 	if (length > 40)
 		length = pg_mbcliplen(at, length, 40);
 	return pnstrdup(at, length);
@@ -111,7 +118,7 @@ draw_caret(StringInfo out, const char *text, int position)
 		from = pg_mbcliplen(text, from, from);
 	}
 	if (until - from > MAX_DRAWN)
-		until = from + pg_mbcliplen(text + from, until - from, MAX_DRAWN);
+		until = from + pg_mbcliplen(text +from, until - from, MAX_DRAWN);
 
 	appendStringInfoChar(out, '\n');
 	if (from > 0)
@@ -121,14 +128,14 @@ draw_caret(StringInfo out, const char *text, int position)
 	}
 	for (int i = from; i < until;)
 	{
-		int			length = pg_mblen(text + i);
+		int			length = pg_mblen(text +i);
 
 		if (length == 1 && (unsigned char) text[i] < ' ')
 			appendStringInfoChar(out, ' ');
 		else
-			appendBinaryStringInfo(out, text + i, length);
+			appendBinaryStringInfo(out, text +i, length);
 		if (i < position)
-			column += Max(pg_dsplen(text + i), length == 1 ? 1 : 0);
+			column += Max(pg_dsplen(text +i), length == 1 ? 1 : 0);
 		i += length;
 	}
 	if (text[until] != '\0')
@@ -149,12 +156,10 @@ error_detail(const char *text, const SchedError *err)
 	initStringInfo(&detail);
 	if (placed)
 	{
-		const char *word = word_at(text + err->position);
-
 		appendStringInfo(&detail, "Position %d: ",
 						 pg_mbstrlen_with_len(text, err->position) + 1);
-		if (word[0] != '\0')
-			appendStringInfo(&detail, "\"%s\".", word);
+		if (err->position < length)
+			appendStringInfo(&detail, "\"%s\".", word_at(text +err->position));
 		else
 			appendStringInfoString(&detail, "end of text.");
 	}
@@ -292,7 +297,7 @@ compile_args(FunctionCallInfo fcinfo, int schedule_arg, int timezone_arg,
  * is shown as if runs took no time.
  */
 static SchedTime
-next_of_scan(FireScan *scan)
+next_of_scan(FireScan * scan)
 {
 	SchedTime	t;
 
@@ -576,7 +581,7 @@ typedef struct NewCalendar
 {
 	const char *name;
 	const char *spec;
-} NewCalendar;
+}			NewCalendar;
 
 /* The table as it will be when the calendar at hand has its new spec. */
 static const char *
