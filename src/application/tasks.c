@@ -1,0 +1,494 @@
+/*-------------------------------------------------------------------------
+ *
+ * tasks.c
+ *	  Ordering tasks, and what people do to tasks that have not ended.
+ *
+ * Runs in the backend of whoever calls.  Each change is rows of the record,
+ * written in the caller's transaction, and a note of what they mean for the
+ * queue, applied at its commit (pending.c); a rollback takes back both.
+ *
+ * Who ends a waiting task reserves it first, so that no worker starts it in
+ * the meantime.  A task that a built-in worker runs is not ended here: the
+ * worker is told to stop at commit, and writes the outcome itself when its
+ * statement is over.  Should both happen to end the same attempt, the primary key of
+ * _outcome lets one of them win.
+ *
+ * The queue's lock is held for looking something up only, never across access to
+ * a table.
+ *
+ * What is written is made visible to the rest of the same statement, which may
+ * call again with the same task or idempotency key.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "application/rights.h"
+#include "application/tasks.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "infrastructure/clock.h"
+#include "infrastructure/pending.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* How many rows are written at a time. */
+#define BATCH	1000
+
+/* What became of an attempt to cancel a waiting task. */
+typedef enum CancelResult
+{
+	CANCEL_WRITE,				/* an outcome is to be written */
+	CANCEL_RUNNING,				/* a worker has it */
+	CANCEL_ENDED,				/* it has ended already */
+	CANCEL_BUSY					/* another session is ending it */
+} CancelResult;
+
+/* ---------- ordering ---------- */
+
+void
+sched_order_init(SchedOrder *order, TimestampTz scheduled_at)
+{
+	MemSet(order, 0, sizeof(SchedOrder));
+	order->scheduled_at = scheduled_at;
+	order->run_id = SCHED_UNSET;
+	order->rerun_of = SCHED_UNSET;
+	order->trigger_id = SCHED_UNSET;
+}
+
+void
+sched_tasks_check_job(const SchedJob *job)
+{
+	if (job->status == SCHED_JOB_DISABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot run job \"%s\"", job->name),
+				 errdetail("Its status is disabled."),
+				 errhint("Start it with sched.activate_job().")));
+}
+
+static void
+check_order(const SchedJob *job, const SchedOrder *order)
+{
+	const char *key = order->idempotency_key;
+
+	if (TIMESTAMP_NOT_FINITE(order->scheduled_at))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid run_at for job \"%s\"", job->name),
+				 errdetail("run_at is infinite."),
+				 errhint("Give a point in time, such as now() + interval '1 hour'.")));
+	if (order->priority != 0 &&
+		(order->priority < 1 || order->priority > 10))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid priority for job \"%s\"", job->name),
+				 errdetail("priority is %d.", order->priority),
+				 errhint("Give a number from 1 to 10, 10 goes first.")));
+	if (order->parameters != NULL && !JB_ROOT_IS_OBJECT(order->parameters))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid parameters for job \"%s\"", job->name),
+				 errdetail("parameters is not a JSON object."),
+				 errhint("Give a JSON object, such as {\"region\": \"north\"}.")));
+	if (key != NULL && (key[0] == '\0' || strlen(key) > SCHED_MAX_KEY_BYTES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid idempotency_key for job \"%s\"", job->name),
+				 errdetail("idempotency_key is %zu bytes long.", strlen(key)),
+				 errhint("Give 1 to %d bytes.", SCHED_MAX_KEY_BYTES)));
+}
+
+/* Let the queue know of a task whose row has been written. */
+static void
+note_task(const SchedJob *job, const QLaneSpec *lane, uint32 generation,
+		  const SchedTaskRow *row, TimestampTz now)
+{
+	QTaskSpec	spec = {0};
+
+	spec.task_id = row->task_id;
+	spec.due_at = row->scheduled_at;
+	spec.priority = row->priority != 0 ? row->priority : job->priority;
+	spec.attempt = 1;
+	if (row->scheduled_at > now + SCHED_LOOKAHEAD)
+	{
+		sched_store_insert_future(row->scheduled_at, row->task_id);
+		sched_pending_add_future(lane, &spec, generation);
+	}
+	else
+		sched_pending_add_task(lane, &spec, generation);
+}
+
+void
+sched_tasks_order(const SchedJob *job, uint32 generation,
+				  const SchedOrder *orders, int count, int64 *ids)
+{
+	TimestampTz now = sched_clock_now();
+	SchedTaskRow *rows;
+	QLaneSpec	lane;
+	MemoryContext batch_context;
+	MemoryContext caller_context;
+	int			done = 0;
+
+	sched_shmem_require();
+	for (int i = 0; i < count; i++)
+		check_order(job, &orders[i]);
+
+	sched_lane_spec(job, &lane);
+	rows = palloc(Min(count, BATCH) * sizeof(SchedTaskRow));
+	batch_context = AllocSetContextCreate(CurrentMemoryContext, "sched tasks",
+										  ALLOCSET_DEFAULT_SIZES);
+	caller_context = MemoryContextSwitchTo(batch_context);
+	while (done < count)
+	{
+		int			n = 0;
+
+		for (; done < count && n < BATCH; done++)
+		{
+			const SchedOrder *order = &orders[done];
+			SchedTaskRow *row = &rows[n];
+
+			ids[done] = sched_store_next_task_id();
+			if (order->idempotency_key != NULL)
+			{
+				int64		existing;
+
+				existing = sched_store_idempotent(job->job_id,
+												  order->idempotency_key,
+												  ids[done], now);
+				if (existing != 0)
+				{
+					ids[done] = existing;
+					continue;
+				}
+				CommandCounterIncrement();
+			}
+			row->task_id = ids[done];
+			row->job_id = job->job_id;
+			row->run_id = order->run_id == SCHED_UNSET ? row->task_id :
+				order->run_id;
+			row->trigger_id = order->trigger_id;
+			row->rerun_of = order->rerun_of;
+			row->scheduled_at = order->scheduled_at;
+			row->created_at = now;
+			row->priority = order->priority;
+			row->missed_count = order->missed_count;
+			row->parameters = order->parameters;
+			row->idempotency_key = order->idempotency_key;
+			n++;
+		}
+		sched_store_insert_tasks(rows, n);
+		for (int i = 0; i < n; i++)
+			note_task(job, &lane, generation, &rows[i], now);
+		CommandCounterIncrement();
+		MemoryContextReset(batch_context);
+		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(caller_context);
+	MemoryContextDelete(batch_context);
+	pfree(rows);
+}
+
+/* ---------- finding ---------- */
+
+/* The owner of a job, deleted ones included: those have tasks too. */
+static Oid
+job_owner(int64 job_id)
+{
+	Relation	relation = table_open(sched_store_relation("_job"),
+									  AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			owner = InvalidOid;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(job_id));
+	scan = systable_beginscan(relation, sched_store_relation("job_pkey"), true,
+							  snapshot, 1, &key);
+	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		owner = sched_store_job_from_tuple(tuple,
+										   RelationGetDescr(relation))->owner;
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, AccessShareLock);
+	return owner;
+}
+
+void
+sched_task_require(int64 task_id, SchedTaskRow *row, bool operate)
+{
+	if (!sched_store_task(task_id, row))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("task %lld does not exist", (long long) task_id),
+				 errhint("History is kept for a while only, see sched.history_retention.")));
+	sched_require_right(job_owner(row->job_id),
+						operate ? SCHED_MAY_OPERATE : SCHED_MAY_SEE,
+						psprintf("task %lld", (long long) task_id));
+}
+
+bool
+sched_task_live(int64 task_id, SchedTaskStatus *status, SchedAttempt *attempt)
+{
+	QTask	   *task = NULL;
+	int			me;
+
+	if (sched_shared == NULL)
+		return false;
+	sched_lock(LW_SHARED);
+	me = sched_shmem_my_database();
+	if (me >= 0)
+		task = sched_queue_find(me, task_id);
+	if (task != NULL)
+	{
+		*status = task->status;
+		sched_attempt_copy(task, attempt);
+	}
+	sched_unlock();
+	return task != NULL;
+}
+
+/* Has the task's worker been told to stop? */
+static bool
+is_stopping(int64 task_id)
+{
+	bool		stopping = false;
+	QTask	   *task = NULL;
+	int			me;
+
+	sched_lock(LW_SHARED);
+	me = sched_shmem_my_database();
+	if (me >= 0)
+		task = sched_queue_find(me, task_id);
+	if (task != NULL && task->worker >= 0)
+		stopping = sched_shared->workers[task->worker].stop != SCHED_STOP_NONE;
+	sched_unlock();
+	return stopping;
+}
+
+bool
+sched_task_progress(int64 task_id, int attempt, float4 percent)
+{
+	QTask	   *task = NULL;
+	bool		runs;
+	int			me;
+
+	sched_shmem_require();
+	sched_lock(LW_EXCLUSIVE);
+	me = sched_shmem_my_database();
+	if (me >= 0)
+		task = sched_queue_find(me, task_id);
+	runs = task != NULL && task->attempt == attempt &&
+		task->status == SCHED_TASK_RUNNING;
+	if (runs)
+		task->progress = percent;
+	sched_unlock();
+	return runs;
+}
+
+/* ---------- cancelling ---------- */
+
+/*
+ * Reserve a task and fill in the outcome that ends it, if it is ours to end.
+ * What memory does not know may still have ended, or may never have been in memory.
+ */
+static CancelResult
+prepare_cancel(int64 task_id, const char *reason, TimestampTz now,
+			   SchedOutcome *outcome)
+{
+	SchedTaskStatus status = SCHED_TASK_SCHEDULED;
+	SchedAttempt live;
+	bool		is_live;
+	int			last_attempt;
+	char		last_status;
+	bool		final;
+	TimestampTz finished_at;
+
+	if (!sched_pending_reserve_task(task_id))
+		return CANCEL_BUSY;
+
+	MemSet(outcome, 0, sizeof(SchedOutcome));
+	outcome->attempt = 1;
+	is_live = sched_task_live(task_id, &status, &live);
+	if (sched_store_last_outcome(task_id, &last_attempt, &last_status, &final,
+								 &finished_at))
+	{
+		if (final)
+			return CANCEL_ENDED;
+		outcome->attempt = last_attempt + 1;
+	}
+	if (is_live)
+	{
+		outcome->attempt = live.attempt;
+		if (sched_task_status_holds_lease(status))
+			return CANCEL_RUNNING;
+		if (status == SCHED_TASK_READY)
+			outcome->queued_at = live.queued_at;
+	}
+	outcome->task_id = task_id;
+	outcome->status = SCHED_OUTCOME_CANCELLED;
+	outcome->final = true;
+	outcome->finished_at = now;
+	outcome->row_count = SCHED_UNSET;
+	outcome->progress = -1;
+	outcome->reason = reason;
+	return CANCEL_WRITE;
+}
+
+/* A worker runs the task: it will be told at commit. */
+static bool
+cancel_running(int64 task_id, const char *reason, const SchedOutcome *outcome,
+			   TimestampTz now)
+{
+	if (is_stopping(task_id))
+		return false;
+	if (reason != NULL)
+		sched_store_insert_log(task_id, outcome->attempt, SCHED_LOG_INFO, now,
+							   psprintf("cancel requested: %s", reason));
+	sched_pending_stop_task(task_id, SCHED_STOP_CANCEL);
+	return true;
+}
+
+bool
+sched_task_cancel(int64 task_id, const char *reason)
+{
+	TimestampTz now = sched_clock_now();
+	SchedTaskRow row;
+	SchedOutcome outcome;
+
+	sched_shmem_require();
+	sched_task_require(task_id, &row, true);
+	switch (prepare_cancel(task_id, reason, now, &outcome))
+	{
+		case CANCEL_ENDED:
+			return false;
+		case CANCEL_RUNNING:
+			return cancel_running(task_id, reason, &outcome, now);
+		case CANCEL_BUSY:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("cannot cancel task %lld", (long long) task_id),
+					 errdetail("Another session is ending it."),
+					 errhint("Try again when that session's transaction is over.")));
+			break;
+		case CANCEL_WRITE:
+			sched_store_insert_outcomes(&outcome, 1);
+			CommandCounterIncrement();
+			sched_pending_finish_task(task_id);
+			break;
+	}
+	return true;
+}
+
+/*
+ * The tasks of a job without a final outcome, from the segments that may have
+ * some; in a palloc'd array.
+ */
+static int64 *
+open_tasks(int64 job_id, int *count)
+{
+	static const char query[] =
+		"SELECT t.task_id FROM sched._task t"
+		" WHERE t.job_id OPERATOR(pg_catalog.=) $1"
+		" AND t.task_id OPERATOR(pg_catalog.>=) coalesce(("
+		"  SELECT pg_catalog.min(s.lo) FROM sched._segment s"
+		"  WHERE s.closed_at IS NULL), 0)"
+		" AND NOT EXISTS (SELECT FROM sched._outcome o"
+		"  WHERE o.task_id OPERATOR(pg_catalog.=) t.task_id AND o.final)"
+		" ORDER BY t.task_id";
+	Oid			types[1] = {INT8OID};
+	Datum		values[1] = {Int64GetDatum(job_id)};
+	MemoryContext caller_context = CurrentMemoryContext;
+	int64	   *ids;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args(query, 1, types, values, NULL, false, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not read the tasks of job %lld",
+			 (long long) job_id);
+	*count = (int) SPI_processed;
+	ids = MemoryContextAllocHuge(caller_context,
+								 Max(SPI_processed, 1) * sizeof(int64));
+	for (int i = 0; i < *count; i++)
+	{
+		bool		isnull;
+
+		ids[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
+											 SPI_tuptable->tupdesc, 1,
+											 &isnull));
+	}
+	SPI_finish();
+	return ids;
+}
+
+int
+sched_tasks_cancel_waiting(int64 job_id, const char *reason)
+{
+	TimestampTz now = sched_clock_now();
+	int			count;
+	int			cancelled = 0;
+	int			n = 0;
+	int64	   *ids;
+	SchedOutcome *outcomes;
+
+	sched_shmem_require();
+	ids = open_tasks(job_id, &count);
+	outcomes = palloc(Min(Max(count, 1), BATCH) * sizeof(SchedOutcome));
+	for (int i = 0; i < count; i++)
+	{
+		if (prepare_cancel(ids[i], reason, now, &outcomes[n]) == CANCEL_WRITE)
+		{
+			sched_pending_finish_task(ids[i]);
+			n++;
+		}
+		if (n == BATCH || (i == count - 1 && n > 0))
+		{
+			sched_store_insert_outcomes(outcomes, n);
+			CommandCounterIncrement();
+			cancelled += n;
+			n = 0;
+			CHECK_FOR_INTERRUPTS();
+		}
+	}
+	pfree(outcomes);
+	pfree(ids);
+	return cancelled;
+}
+
+/* ---------- the next attempt at once ---------- */
+
+bool
+sched_task_hurry(int64 task_id)
+{
+	SchedTaskRow row;
+	SchedTaskStatus status;
+	SchedAttempt live;
+	int			attempt;
+	char		outcome;
+	bool		final = false;
+	TimestampTz finished_at;
+
+	sched_shmem_require();
+	sched_task_require(task_id, &row, true);
+	if (sched_store_last_outcome(task_id, &attempt, &outcome, &final,
+								 &finished_at) && final)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot retry task %lld", (long long) task_id),
+				 errdetail("It has ended for good."),
+				 errhint("Run it once more with sched.rerun_task().")));
+	if (!sched_task_live(task_id, &status, &live) ||
+		status != SCHED_TASK_WAITING_RETRY)
+		return false;
+	sched_pending_hurry_task(task_id);
+	return true;
+}

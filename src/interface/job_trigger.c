@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * job_trigger.c
+ *	  Noticing changes of the configuration, whoever makes them.
+ *
+ * Row triggers on _job, _trigger and _calendar, enabled ALWAYS so that also a
+ * replica and a restore are noticed.  They note the change; the scheduler hears
+ * of it when the transaction commits.  Without shared memory there is no
+ * scheduler either: then the next one reads everything anyway, and a restore into such
+ * a server is let through.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "infrastructure/pending.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+PG_FUNCTION_INFO_V1(sched_job_changed);
+PG_FUNCTION_INFO_V1(sched_calendar_changed);
+
+static TriggerData *
+trigger_data(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function sched.%s was not called by the trigger manager",
+						name)));
+	return (TriggerData *) fcinfo->context;
+}
+
+/* Is the job of the row paused?  -1: the table has no such column. */
+static int
+is_paused(HeapTuple tuple, TupleDesc desc)
+{
+	int			column = SPI_fnumber(desc, "status");
+	Datum		value;
+	bool		isnull;
+	char	   *status;
+
+	if (column <= 0)
+		return -1;
+	value = heap_getattr(tuple, column, desc, &isnull);
+	if (isnull)
+		return -1;
+	status = TextDatumGetCString(value);
+	return strcmp(status, "paused") == 0;
+}
+
+Datum
+sched_job_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = trigger_data(fcinfo, "_job_changed()");
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	HeapTuple	row = trigger->tg_trigtuple;
+	int			paused = -1;
+	Datum		job_id;
+	bool		isnull;
+
+	if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		elog(ERROR, "trigger on %s must be for each row",
+			 RelationGetRelationName(trigger->tg_relation));
+	if (sched_shared == NULL)
+		return PointerGetDatum(NULL);
+
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+	{
+		row = trigger->tg_newtuple;
+		paused = is_paused(row, desc);
+		if (paused == is_paused(trigger->tg_trigtuple, desc))
+			paused = -1;
+	}
+	else if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		paused = is_paused(row, desc);
+
+	job_id = heap_getattr(row, SPI_fnumber(desc, "job_id"), desc, &isnull);
+	if (!isnull)
+		sched_pending_job_changed(DatumGetInt64(job_id), paused);
+	return PointerGetDatum(NULL);
+}
+
+Datum
+sched_calendar_changed(PG_FUNCTION_ARGS)
+{
+	(void) trigger_data(fcinfo, "_calendar_changed()");
+	if (sched_shared != NULL)
+		sched_pending_job_changed(SCHED_CHANGE_ALL, -1);
+	return PointerGetDatum(NULL);
+}
