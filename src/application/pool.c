@@ -399,7 +399,8 @@ sched_pool_grow(int db)
 			continue;
 		head = pairingheap_container(QTask, ready_node,
 									 pairingheap_first(&class->heap));
-		if (class->workers > 0 && now - head->queued_at < PATIENCE)
+		if (class->workers > 0 && !sched_clock_is_frozen() &&
+			now - head->queued_at < PATIENCE)
 		{
 			waiting = true;
 			continue;

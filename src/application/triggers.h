@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * triggers.h
+ *	  The triggers of a database: which is next, and firing those that are due.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SCHED_TRIGGERS_H
+#define SCHED_TRIGGERS_H
+
+#include "datatype/timestamp.h"
+
+/* All of it in the scheduler, outside a transaction. */
+
+/* Read all triggers, or those of some jobs anew. */
+extern void sched_triggers_load_all(int db, bool server_start);
+extern void sched_triggers_reload(int db, const int64 *jobs, int count);
+
+/* When the first trigger is due, 0: none. */
+extern TimestampTz sched_triggers_next(void);
+
+/* Fire what is due, at most a batch; true when there may be more. */
+extern bool sched_triggers_fire(int db);
+
+extern int64 sched_triggers_count(void);
+
+#endif							/* SCHED_TRIGGERS_H */

@@ -1,0 +1,118 @@
+/*-------------------------------------------------------------------------
+ *
+ * upkeep.c
+ *	  What the scheduler does once a minute: segments and retention.
+ *
+ * The steps are SQL functions (25_segments.sql).  Each takes its locks with a
+ * short lock_timeout, so that nothing queues up behind a long reader; what
+ * does not get its lock is done a minute later.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "application/upkeep.h"
+#include "executor/spi.h"
+#include "infrastructure/settings.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#define SEGMENTS_AHEAD	4
+
+static void
+step(const char *query)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		if (SPI_execute(query, false, 0) < 0)
+			elog(ERROR, "could not execute \"%s\"", query);
+		SPI_finish();
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(old);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+		ereport(error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ? DEBUG1 : LOG,
+				(errmsg("sched: upkeep is put off: %s", error->message)));
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+}
+
+void
+sched_upkeep_run(void)
+{
+	char		query[200];
+
+	snprintf(query, sizeof(query), "SELECT sched._segments_ensure(%d)",
+			 SEGMENTS_AHEAD);
+	step(query);
+	step("SELECT sched._segment_rotate()");
+	step("SELECT sched._segments_close()");
+	if (sched_history_retention > 0)
+	{
+		char		logs[80] = "NULL";
+
+		if (sched_log_retention > 0)
+			snprintf(logs, sizeof(logs),
+					 "pg_catalog.make_interval(secs => %d)",
+					 sched_log_retention);
+		snprintf(query, sizeof(query),
+				 "SELECT sched._segments_retire("
+				 "pg_catalog.make_interval(secs => %d), %s)",
+				 sched_history_retention, logs);
+		step(query);
+	}
+}
+
+bool
+sched_upkeep_is_copy(char *reason, int size)
+{
+	bool		copy = false;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT o.system_identifier = c.system_identifier "
+					"FROM sched._origin o, pg_catalog.pg_control_system() c, "
+					"pg_catalog.pg_database d "
+					"WHERE d.datname = pg_catalog.current_database() AND "
+					"(o.system_identifier <> c.system_identifier "
+					"OR o.database_oid <> d.oid) LIMIT 1",
+					true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read sched._origin");
+	if (SPI_processed > 0)
+	{
+		bool		isnull;
+
+		copy = true;
+		snprintf(reason, size, "the data comes from another %s",
+				 DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+											SPI_tuptable->tupdesc, 1,
+											&isnull)) ?
+				 "database" : "server");
+	}
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return copy;
+}

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * upkeep.h
+ *	  What the scheduler does once a minute: segments and retention.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SCHED_UPKEEP_H
+#define SCHED_UPKEEP_H
+
+/* Each step is a transaction of its own; a failing one is logged and left. */
+extern void sched_upkeep_run(void);
+
+/* Was the data made in another server or database? Sets *reason. */
+extern bool sched_upkeep_is_copy(char *reason, int size);
+
+#endif							/* SCHED_UPKEEP_H */
