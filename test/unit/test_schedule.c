@@ -7,6 +7,7 @@
  */
 #include "postgres_fe.h"
 
+#include "domain/calendar.h"
 #include "domain/civil.h"
 #include "domain/schedule.h"
 #include "tzfile.h"
@@ -366,6 +367,71 @@ test_last_and_count(void)
 	sched_schedule_free(schedule);
 }
 
+/* Four fires from 2026-12-23 on the days that a calendar allows, and the count of a year. */
+static void
+with_calendar(const char *text, const char *spec, const char *expected, int64 year_count)
+{
+	SchedError	err;
+	SchedCalendar *calendar = sched_calendar_parse(spec, NULL, NULL, &err);
+	SchedScheduleContext context = context_in("America/New_York", SCHED_DST_VIXIE, "2026-12-23T00:00:00Z");
+	SchedTime	start = instant("2026-12-23T00:00:00Z");
+	SchedTime	end = instant("2027-12-23T00:00:00Z");
+	SchedTime	t = start;
+	SchedTime	last = SCHED_TIME_BEGIN;
+	int64		count = 0;
+	SchedSchedule *schedule = parse(text);
+	char		got[512] = "";
+
+	if (calendar == NULL)
+	{
+		printf("Bail out! calendar %s: %s\n", spec, err.message);
+		exit(1);
+	}
+	context.calendar = calendar;
+	while ((t = sched_schedule_next(schedule, &context, t)) <= end)
+	{
+		if (count++ < 4)
+		{
+			strlcat(got, count > 1 ? " " : "", sizeof(got));
+			strlcat(got, tzfile_format_time(t), sizeof(got));
+		}
+		last = t;
+	}
+	unit_is_str(got, expected, psprintf("\"%s\" keeps to the days of %s", text, spec));
+	unit_is_int(count, year_count, psprintf("\"%s\": that many in a year", text));
+	unit_is_int(sched_schedule_count(schedule, &context, start, end, PG_INT64_MAX), count,
+				psprintf("\"%s\": count() agrees", text));
+	unit_is_int(sched_schedule_last(schedule, &context, start, end), last,
+				psprintf("\"%s\": last() agrees", text));
+	sched_schedule_free(schedule);
+	sched_calendar_free(calendar);
+}
+
+static void
+test_calendars(void)
+{
+	static const char *const workdays =
+		"{\"weekly\": [\"MON\", \"TUE\", \"WED\", \"THU\", \"FRI\"], \"exclude\": [\"12-25\", \"2026-12-24\"]}";
+	static const char *const never = "{\"include\": [\"2190-06-01\"]}";
+
+	with_calendar("0 22 * * *", workdays,
+				  "2026-12-23T03:00:00Z 2026-12-24T03:00:00Z 2026-12-29T03:00:00Z 2026-12-30T03:00:00Z",
+				  259);
+	with_calendar("30 2 28 3 *", "{\"weekly\": [\"SUN\"]}", "2027-03-28T06:30:00Z", 1);
+	with_calendar("@every 36 hours", workdays,
+				  "2026-12-29T00:00:00Z 2026-12-30T12:00:00Z 2027-01-01T00:00:00Z 2027-01-05T12:00:00Z",
+				  172);
+	with_calendar("@every 1 month", workdays,
+				  "2027-01-23T00:00:00Z 2027-02-23T00:00:00Z 2027-03-22T23:00:00Z 2027-04-22T23:00:00Z",
+				  10);
+	with_calendar("RRULE:FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0", workdays,
+				  "2026-12-23T14:00:00Z 2026-12-28T14:00:00Z 2026-12-29T14:00:00Z 2026-12-30T14:00:00Z",
+				  259);
+	with_calendar("@at 2027-01-02 12:00", workdays, "", 0);
+	with_calendar("* * * * *", never, "", 0);
+	with_calendar("@every 1h", never, "", 0);
+}
+
 /* Generous bounds: ten times what is promised, so that a busy machine passes. */
 static void
 test_cost(void)
@@ -410,6 +476,7 @@ main(void)
 	test_after_and_at();
 	test_accessors();
 	test_last_and_count();
+	test_calendars();
 	test_cost();
 	return unit_done();
 }

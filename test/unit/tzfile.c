@@ -4,8 +4,10 @@
  *	  Time zones from the system's TZif files, for tests without a server.
  *
  * Reads the 64-bit block of RFC 8536 and the POSIX rule in the footer, which
- * governs everything behind the last transition.  Transitions which leave the
- * offset as it was are dropped, so that a period is as long as it can be.
+ * governs everything behind the last transition.  What the rule does up to
+ * the end of all searches is written down when the file is read, so that a
+ * lookup is a binary search.  Transitions which leave the offset as it was are
+ * dropped, so that a period is as long as it can be.
  * Nothing is shared with the code under test apart from the arithmetic of
  * civil days.
  *
@@ -21,6 +23,10 @@
 
 /* Seconds from 1970-01-01 to 2000-01-01. */
 #define UNIX_SHIFT	INT64CONST(946684800)
+
+/* The years for which the footer's rule is written down. */
+#define RULE_FIRST_YEAR	1900
+#define RULE_LAST_YEAR	(SCHED_YEAR_LIMIT + 2)
 
 typedef struct Change
 {
@@ -74,6 +80,19 @@ skip_abbreviation(const char *at)
 	while ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z'))
 		at++;
 	return at;
+}
+
+/* Append a change, if it comes behind the last one and changes the offset. */
+static void
+add_change(ZoneData *data, const Change *change)
+{
+	const Change *last = data->count > 0 ? &data->changes[data->count - 1] : NULL;
+
+	if (last != NULL && change->at <= last->at)
+		return;
+	if (change->offset == (last != NULL ? last->offset : data->first_offset))
+		return;
+	data->changes[data->count++] = *change;
 }
 
 /* [+-]h[:m[:s]] in seconds */
@@ -167,35 +186,28 @@ rule_second(const RuleDate *date, int32 year, int32 offset)
 	return day * INT64CONST(86400) + date->time - offset;
 }
 
-/* The period around a second behind the last transition of the file. */
+/* Write down what the rule does behind the last change of the file. */
 static void
-rule_period(const ZoneData *data, int64 second, int64 file_end,
-			SchedZonePeriod *result)
+expand_rule(ZoneData *data)
 {
-	int32		year = sched_civil_date((int32) sched_floor_div(second, 86400)).year;
-	bool		is_dst = false;
+	int32		first = RULE_FIRST_YEAR;
 
-	result->from = file_end;
-	result->until = PG_INT64_MAX;
-	for (int32 y = year - 2; y <= year + 2; y++)
+	if (data->count > 0)
 	{
-		int64		start = rule_second(&data->dst_start, y, data->std_offset);
-		int64		end = rule_second(&data->dst_end, y, data->dst_offset);
-		int64		at[2] = {Min(start, end), Max(start, end)};
+		int64		second = data->changes[data->count - 1].at;
 
-		for (int i = 0; i < 2; i++)
-		{
-			if (at[i] <= second)
-			{
-				is_dst = at[i] == start;
-				result->from = Max(at[i], file_end);
-			}
-			else if (at[i] < result->until)
-				result->until = at[i];
-		}
+		first = sched_civil_date((int32) sched_floor_div(second, 86400)).year;
 	}
-	result->is_dst = is_dst;
-	result->offset = is_dst ? data->dst_offset : data->std_offset;
+	data->changes = repalloc(data->changes,
+							 (data->count + 2 * (RULE_LAST_YEAR - first + 1) + 1) * sizeof(Change));
+	for (int32 year = first; year <= RULE_LAST_YEAR; year++)
+	{
+		Change		start = {rule_second(&data->dst_start, year, data->std_offset), data->dst_offset, true};
+		Change		end = {rule_second(&data->dst_end, year, data->dst_offset), data->std_offset, false};
+
+		add_change(data, start.at < end.at ? &start : &end);
+		add_change(data, start.at < end.at ? &end : &start);
+	}
 }
 
 static void
@@ -213,19 +225,6 @@ zone_period(const SchedZone *zone, int64 second, SchedZonePeriod *result)
 			low = middle;
 		else
 			high = middle;
-	}
-	if (low == data->count - 1 && data->has_rule)
-	{
-		int64		file_end = low < 0 ? PG_INT64_MIN : data->changes[low].at;
-
-		/* the file has the last word about the stretch that it begins */
-		rule_period(data, second, file_end, result);
-		if (low >= 0 && result->from == file_end)
-		{
-			result->offset = data->changes[low].offset;
-			result->is_dst = data->changes[low].is_dst;
-		}
-		return;
 	}
 	result->from = low < 0 ? PG_INT64_MIN : data->changes[low].at;
 	result->until = high < data->count ? data->changes[high].at : PG_INT64_MAX;
@@ -257,7 +256,6 @@ parse_file(const unsigned char *content, size_t size)
 	const unsigned char *end = content + size;
 	ZoneData   *data;
 	int64		n[6];
-	int32		offset;
 
 	if (size < 44 || memcmp(head, "TZif", 4) != 0 || head[4] < '2')
 		return NULL;
@@ -280,24 +278,23 @@ parse_file(const unsigned char *content, size_t size)
 
 	data = palloc0(sizeof(ZoneData));
 	data->changes = palloc((n[3] + 1) * sizeof(Change));
-	data->first_offset = offset = (int32) read_be(types, 4);
+	data->first_offset = (int32) read_be(types, 4);
 	data->first_is_dst = types[4] != 0;
 	for (int64 i = 0; i < n[3]; i++)
 	{
 		const unsigned char *type = types + indexes[i] * 6;
-		Change	   *change = &data->changes[data->count];
+		Change		change;
 
-		change->at = read_be(head + i * 8, 8) - UNIX_SHIFT;
-		change->offset = (int32) read_be(type, 4);
-		change->is_dst = type[4] != 0;
-		if (change->offset == offset)
-			continue;
-		offset = change->offset;
-		data->count++;
+		change.at = read_be(head + i * 8, 8) - UNIX_SHIFT;
+		change.offset = (int32) read_be(type, 4);
+		change.is_dst = type[4] != 0;
+		add_change(data, &change);
 	}
 	head = types + n[4] * 6 + n[5] + n[2] * 12 + n[1] + n[0];
 	if (head < end && *head == '\n' && head[1] != '\n' && head[1] != '\0')
 		read_rule((const char *) head + 1, data);
+	if (data->has_rule)
+		expand_rule(data);
 	return data;
 }
 
