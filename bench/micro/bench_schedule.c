@@ -21,24 +21,24 @@
 #define BATCHES			7
 #define BATCH_SECONDS	0.02
 
-typedef enum Operation
+typedef enum BenchOperation
 {
 	PARSE, NEXT, LAST, COUNT
-} Operation;
+} BenchOperation;
 
-typedef struct Bench
+typedef struct BenchCase
 {
-	Operation	operation;
+	BenchOperation	operation;
 	const char *text;
 	const char *zone;
 	SchedDstPolicy policy;
 	int			years;			/* span of LAST and COUNT */
 	double		bound;			/* nanoseconds */
-} Bench;
+} BenchCase;
 
 static const char *const operation_names[] = {"parse", "next", "last", "count"};
 
-static const Bench benches[] = {
+static const BenchCase benches[] = {
 	{PARSE, "*/5 9-17 * * MON-FRI", "UTC", SCHED_DST_VIXIE, 0, 2000},
 	{PARSE, "0 0 12 ? * 2-6 2027-2030", "UTC", SCHED_DST_VIXIE, 0, 2000},
 	{PARSE, "TZ=Europe/Berlin 0 0 15W,LW,L-3 JAN-JUN *", "UTC", SCHED_DST_VIXIE, 0, 2000},
@@ -76,7 +76,7 @@ cpu_seconds(void)
 
 /* Nanoseconds per call in one batch. */
 static double
-run_batch(const Bench *bench, int64 *sink)
+run_batch(const BenchCase *bench, int64 *sink)
 {
 	SchedTime	now = (SchedTime) sched_civil_day(2026, 7, 1) * 86400 * SCHED_USEC_PER_SEC;
 	SchedTime	upto = now + bench->years * INT64CONST(31557600) * SCHED_USEC_PER_SEC;
@@ -125,7 +125,7 @@ main(void)
 	printf("%-6s %-44s %-20s %12s %12s\n", "call", "schedule", "zone", "ns", "bound");
 	for (int i = 0; i < lengthof(benches); i++)
 	{
-		const Bench *bench = &benches[i];
+		const BenchCase *bench = &benches[i];
 		double		best = run_batch(bench, &sink);
 
 		for (int batch = 1; batch < BATCHES; batch++)

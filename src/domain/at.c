@@ -150,9 +150,9 @@ skip_blanks(Reader *in)
 }
 
 bool
-sched_at_parse(const char *text, SchedSchedule *schedule, SchedError *err)
+sched_at_parse(const char *input, SchedSchedule *schedule, SchedError *err)
 {
-	Reader		in = {text, text, err};
+	Reader		in = {input, input, err};
 	int32		day;
 	int			second = 0;
 	int32		usec = 0;

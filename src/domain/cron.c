@@ -127,6 +127,13 @@ fail_range(Parser *p, const char *at)
 	return false;
 }
 
+/* Does a letter stand before this character? */
+static inline bool
+in_word(const Parser *p)
+{
+	return p->at != p->text &&is_letter(p->at[-1]);
+}
+
 static bool
 fail_char(Parser *p)
 {
@@ -144,8 +151,7 @@ fail_char(Parser *p)
 		length++;
 	snprintf(message, sizeof(message), "unexpected \"%.*s\" in the %s field",
 			 length, p->at, p->spec->name);
-	if (p->spec->names != NULL && is_letter(*p->at) &&
-		p->at > p->text && is_letter(p->at[-1]))
+	if (p->spec->names != NULL && is_letter(*p->at) && in_word(p))
 		return fail_at(p, p->at, message, "Names have three letters.");
 	return fail_at(p, p->at, message,
 				   "A field holds numbers, names, ranges and steps, with commas between them.");
@@ -451,7 +457,7 @@ read_field(Parser *p)
 }
 
 static bool
-fail_count(const char *text, int position, int count, SchedError *err)
+fail_count(const char *input, int position, int count, SchedError *err)
 {
 	sched_error_set(err, position,
 					count == 0 ? "schedule is empty" :
@@ -463,12 +469,12 @@ fail_count(const char *text, int position, int count, SchedError *err)
 }
 
 bool
-sched_cron_parse(const char *text, SchedCron *cron, SchedError *err)
+sched_cron_parse(const char *input, SchedCron *cron, SchedError *err)
 {
 	const char *starts[MAX_FIELDS];
 	const char *ends[MAX_FIELDS];
-	const char *at = text;
-	Parser		p = {text, text, text, &specs[0], FIELD_SECOND, cron, err};
+	const char *at = input;
+	Parser		p = {input, input, input, &specs[0], FIELD_SECOND, cron, err};
 	int			count = 0;
 	bool		question = false;
 	int			first;
@@ -497,9 +503,9 @@ sched_cron_parse(const char *text, SchedCron *cron, SchedError *err)
 		count++;
 	}
 	if (count < 5)
-		return fail_count(text, (int) (at - text), count, err);
+		return fail_count(input, (int) (at - input), count, err);
 	if (count > MAX_FIELDS)
-		return fail_count(text, (int) (p.at - text), count, err);
+		return fail_count(input, (int) (p.at - input), count, err);
 
 	cron->form = count == 5 ? SCHED_CRON_FIVE :
 		count == 7 || question ? SCHED_CRON_QUARTZ : SCHED_CRON_SIX;
@@ -520,7 +526,7 @@ sched_cron_parse(const char *text, SchedCron *cron, SchedError *err)
 	}
 	if (cron->form == SCHED_CRON_QUARTZ && !cron->dom_star && !cron->dow_star)
 	{
-		sched_error_set(err, (int) (starts[FIELD_DOW] - text),
+		sched_error_set(err, (int) (starts[FIELD_DOW] - input),
 						"one of day of month and day of week must be \"?\"",
 						"This form of cron expression restricts one of the two fields only.",
 						"For example \"0 0 9 ? * MON-FRI\" or \"0 0 9 1,15 * ?\".");

@@ -417,9 +417,9 @@ sched_cron_next(const SchedCron *cron, const SchedScheduleContext *context,
 
 		/*
 		 * Nothing until the offset changes.  Close to the change, readings
-		 * before this one may come again, so go there.  Otherwise nothing
-		 * can fire before the reading that was found, give or take the
-		 * difference of two offsets.
+		 * before this one may come again, so go there.  Otherwise nothing can
+		 * fire before the reading that was found, give or take the difference
+		 * of two offsets.
 		 */
 		if (period.until <= t + EDGE)
 			t = period.until;

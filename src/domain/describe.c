@@ -458,7 +458,7 @@ interval_text(const SchedInterval *interval)
 {
 	StringInfoData out;
 	int64		usec = sched_interval_usec(interval) -
-		interval->months * 30 * SCHED_USEC_PER_DAY;
+	interval->months * 30 * SCHED_USEC_PER_DAY;
 	int64		seconds;
 
 	initStringInfo(&out);
@@ -480,14 +480,14 @@ interval_text(const SchedInterval *interval)
 static void
 append_every(StringInfo out, const SchedInterval *interval)
 {
-	char	   *text = interval_text(interval);
+	char	   *words = interval_text(interval);
 
 	/* "every hour" rather than "every 1 hour" */
-	if (strncmp(text, "1 ", 2) == 0 && strchr(text + 2, ' ') == NULL)
-		appendStringInfo(out, "every %s", text + 2);
+	if (strncmp(words, "1 ", 2) == 0 && strchr(words + 2, ' ') == NULL)
+		appendStringInfo(out, "every %s", words + 2);
 	else
-		appendStringInfo(out, "every %s", text);
-	pfree(text);
+		appendStringInfo(out, "every %s", words);
+	pfree(words);
 }
 
 static void
@@ -520,11 +520,11 @@ append_at(StringInfo out, const SchedSchedule *schedule)
 	}
 }
 
-char *
+char	   *
 sched_schedule_describe(const SchedSchedule *schedule)
 {
 	StringInfoData out;
-	char	   *text;
+	char	   *words;
 
 	initStringInfo(&out);
 	switch (schedule->kind)
@@ -536,9 +536,9 @@ sched_schedule_describe(const SchedSchedule *schedule)
 			append_every(&out, &schedule->u.interval);
 			break;
 		case SCHED_AFTER:
-			text = interval_text(&schedule->u.interval);
-			appendStringInfo(&out, "%s after the end of the previous run", text);
-			pfree(text);
+			words = interval_text(&schedule->u.interval);
+			appendStringInfo(&out, "%s after the end of the previous run", words);
+			pfree(words);
 			break;
 		case SCHED_AT:
 			append_at(&out, schedule);
@@ -548,19 +548,19 @@ sched_schedule_describe(const SchedSchedule *schedule)
 			break;
 		case SCHED_EVENT:
 			appendStringInfo(&out, "on each event %s%s",
-							 strchr(schedule->u.name.text, '*') != NULL ? "that matches " : "",
-							 schedule->u.name.text);
+							 strchr(schedule->u.name.value, '*') != NULL ? "that matches " : "",
+							 schedule->u.name.value);
 			if (schedule->u.name.filter != NULL)
 				appendStringInfo(&out, " with %s", schedule->u.name.filter + 1 +
 								 strspn(schedule->u.name.filter + 1, " \t\r\n"));
 			break;
 		case SCHED_RRULE:
-			text = sched_rrule_describe(schedule->u.rrule);
-			appendStringInfoString(&out, text);
-			pfree(text);
+			words = sched_rrule_describe(schedule->u.rrule);
+			appendStringInfoString(&out, words);
+			pfree(words);
 			break;
 		case SCHED_CUSTOM:
-			appendStringInfo(&out, "when the trigger type %s says so", schedule->u.name.text);
+			appendStringInfo(&out, "when the trigger type %s says so", schedule->u.name.value);
 			break;
 	}
 	if (schedule->zone_name[0] != '\0')

@@ -74,13 +74,13 @@ sched_event_pattern_length(const char *text, const char **stop,
 	return *message == NULL ? (int) (at - text) : -1;
 }
 
-/* The part at the start of text, and where the next one begins, if any. */
+/* The part at the start of a path, and where the next one begins, if any. */
 static size_t
-part_length(const char *text, const char **next)
+part_length(const char *path, const char **next)
 {
-	size_t		length = strcspn(text, ".");
+	size_t		length = strcspn(path, ".");
 
-	*next = text[length] == '.' ? text + length + 1 : NULL;
+	*next = path[length] == '.' ? path + length + 1 : NULL;
 	return length;
 }
 

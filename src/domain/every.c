@@ -189,7 +189,7 @@ sched_every_count(const SchedInterval *interval,
 		{
 			int32		day;
 			SchedTime	end = local_day_end(context->zone, sched_time_second(after + 1), &day) *
-				SCHED_USEC_PER_SEC - 1;
+			SCHED_USEC_PER_SEC - 1;
 
 			stop = Min(upto, end);
 			if (!sched_calendar_includes(context->calendar, day))

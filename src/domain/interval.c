@@ -386,9 +386,9 @@ read_item(Reader *in)
 }
 
 bool
-sched_interval_parse(const char *text, SchedInterval *result, SchedError *err)
+sched_interval_parse(const char *input, SchedInterval *result, SchedError *err)
 {
-	Reader		in = {text, text, {0, 0, 0}, err};
+	Reader		in = {input, input, {0, 0, 0}, err};
 
 	skip_blanks(&in);
 	if (*in.at == '\0')

@@ -167,7 +167,7 @@ parse_event(const char *text, SchedSchedule *schedule, SchedError *err)
 			message = "unexpected text behind the event name";
 		if (message == NULL)
 		{
-			schedule->u.name.text = pnstrdup(start, length);
+			schedule->u.name.value = pnstrdup(start, length);
 			return true;
 		}
 	}
@@ -188,7 +188,7 @@ parse_custom(const char *text, SchedSchedule *schedule, SchedError *err)
 		at++;
 	if (at > start && at - start <= MAX_NAME && *skip_blanks(at) == '\0')
 	{
-		schedule->u.name.text = pnstrdup(start, at - start);
+		schedule->u.name.value = pnstrdup(start, at - start);
 		return true;
 	}
 	sched_error_set(err, (int) (at - text),
@@ -349,8 +349,8 @@ sched_schedule_free(SchedSchedule *schedule)
 		sched_rrule_free(schedule->u.rrule);
 	if (schedule->kind == SCHED_EVENT || schedule->kind == SCHED_CUSTOM)
 	{
-		if (schedule->u.name.text != NULL)
-			pfree(schedule->u.name.text);
+		if (schedule->u.name.value != NULL)
+			pfree(schedule->u.name.value);
 		if (schedule->u.name.filter != NULL)
 			pfree(schedule->u.name.filter);
 	}
@@ -374,7 +374,7 @@ sched_schedule_argument(const SchedSchedule *schedule)
 {
 	if (schedule->kind != SCHED_EVENT && schedule->kind != SCHED_CUSTOM)
 		return NULL;
-	return schedule->u.name.text;
+	return schedule->u.name.value;
 }
 
 const char *

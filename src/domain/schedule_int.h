@@ -78,7 +78,7 @@ struct SchedSchedule
 		SchedRRule *rrule;
 		struct
 		{
-			char	   *text;	/* pattern of @event, name of @custom */
+			char	   *value;	/* pattern of @event, name of @custom */
 			char	   *filter; /* of @event, or NULL */
 		}			name;
 	}			u;

@@ -195,7 +195,7 @@ append_at(StringInfo out, const SchedSchedule *schedule,
 		appendStringInfoString(out, " comes twice, it fires at the first");
 }
 
-char *
+char	   *
 sched_schedule_surprise(const SchedSchedule *schedule,
 						const SchedScheduleContext *context, SchedTime now)
 {

@@ -19,23 +19,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	SchedInterval interval;
 	SchedError	err;
-	char	   *text = palloc(size + 1);
+	char	   *input = palloc(size + 1);
 	bool		ok;
 
-	memcpy(text, data, size);
-	text[size] = '\0';
-	if (sched_interval_parse(text, &interval, &err))
+	memcpy(input, data, size);
+	input[size] = '\0';
+	if (sched_interval_parse(input, &interval, &err))
 		ok = Abs(interval.months) <= SCHED_INTERVAL_MAX_MONTHS &&
 			Abs(interval.days) <= SCHED_INTERVAL_MAX_DAYS &&
 			Abs(interval.usec) <= SCHED_INTERVAL_MAX_DAYS * SCHED_USEC_PER_DAY &&
 			Abs(sched_interval_usec(&interval)) < PG_INT64_MAX / 2;
 	else
-		ok = err.position >= 0 && err.position <= (int) strlen(text) && err.message[0] != '\0';
+		ok = err.position >= 0 && err.position <= (int) strlen(input) && err.message[0] != '\0';
 	if (!ok)
 	{
-		fprintf(stderr, "duration \"%s\"\n", text);
+		fprintf(stderr, "duration \"%s\"\n", input);
 		abort();
 	}
-	pfree(text);
+	pfree(input);
 	return 0;
 }

@@ -43,17 +43,17 @@ cpu_seconds(void)
 }
 
 static void
-demand(bool condition, const char *claim, const char *text)
+demand(bool condition, const char *claim, const char *input)
 {
 	if (condition)
 		return;
-	fprintf(stderr, "%s: \"%s\"\n", claim, text);
+	fprintf(stderr, "%s: \"%s\"\n", claim, input);
 	abort();
 }
 
 static void
 use(const SchedSchedule *schedule, const SchedScheduleContext *context,
-	SchedTime after, const char *text)
+	SchedTime after, const char *input)
 {
 	SchedTime	t = after;
 	SchedTime	previous = after;
@@ -61,20 +61,20 @@ use(const SchedSchedule *schedule, const SchedScheduleContext *context,
 	char	   *words = sched_schedule_describe(schedule);
 	char	   *surprise = sched_schedule_surprise(schedule, context, after);
 
-	demand(words[0] != '\0', "description is empty", text);
+	demand(words[0] != '\0', "description is empty", input);
 	pfree(words);
 	if (surprise != NULL)
 		pfree(surprise);
 
 	if (sched_schedule_kind(schedule) == SCHED_AFTER)
 	{
-		demand(sched_schedule_next(schedule, context, after) > after, "delay is not later", text);
+		demand(sched_schedule_next(schedule, context, after) > after, "delay is not later", input);
 		return;
 	}
 	while (count < 4)
 	{
 		t = sched_schedule_next(schedule, context, t);
-		demand(t > previous, "fire is not later", text);
+		demand(t > previous, "fire is not later", input);
 		if (t == SCHED_TIME_NEVER)
 			break;
 		previous = t;
@@ -83,13 +83,13 @@ use(const SchedSchedule *schedule, const SchedScheduleContext *context,
 	if (count == 0)
 		return;
 	demand(sched_schedule_count(schedule, context, after, previous, 1000) == count,
-		   "count() differs", text);
+		   "count() differs", input);
 	demand(sched_schedule_last(schedule, context, after, previous) == previous,
-		   "last() differs", text);
+		   "last() differs", input);
 	demand(sched_schedule_count(schedule, context, after, SCHED_TIME_NEVER, 1000000) >= count,
-		   "count() of everything differs", text);
+		   "count() of everything differs", input);
 	demand(sched_schedule_last(schedule, context, after, SCHED_TIME_NEVER) >= previous,
-		   "last() of everything differs", text);
+		   "last() of everything differs", input);
 }
 
 int
@@ -100,7 +100,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	SchedSchedule *schedule;
 	SchedError	err;
 	SchedTime	after;
-	char	   *text;
+	char	   *input;
 	double		start;
 
 	if (size < 4)
@@ -116,27 +116,27 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	context.anchor = after - data[3] * INT64CONST(86400000000);
 	context.previous_end = data[3] % 2 ? SCHED_TIME_BEGIN : context.anchor;
 
-	text = palloc(size - 3);
-	memcpy(text, data + 4, size - 4);
-	text[size - 4] = '\0';
+	input = palloc(size - 3);
+	memcpy(input, data + 4, size - 4);
+	input[size - 4] = '\0';
 
 	start = cpu_seconds();
 	memset(&err, 0x7f, sizeof(err));
-	schedule = sched_schedule_parse(text, &err);
+	schedule = sched_schedule_parse(input, &err);
 	if (schedule == NULL)
 	{
-		demand(err.position >= -1 && err.position <= (int) strlen(text), "position is outside", text);
+		demand(err.position >= -1 && err.position <= (int) strlen(input), "position is outside", input);
 		demand(memchr(err.message, '\0', sizeof(err.message)) != NULL &&
-			   err.message[0] != '\0' && err.message[0] != 0x7f, "no message", text);
+			   err.message[0] != '\0' && err.message[0] != 0x7f, "no message", input);
 		demand(memchr(err.hint, '\0', sizeof(err.hint)) != NULL &&
-			   err.hint[0] != '\0' && err.hint[0] != 0x7f, "no hint", text);
+			   err.hint[0] != '\0' && err.hint[0] != 0x7f, "no hint", input);
 	}
 	else
 	{
-		use(schedule, &context, after, text);
+		use(schedule, &context, after, input);
 		sched_schedule_free(schedule);
 	}
-	demand(cpu_seconds() - start < MAX_COST, "takes too long", text);
-	pfree(text);
+	demand(cpu_seconds() - start < MAX_COST, "takes too long", input);
+	pfree(input);
 	return 0;
 }

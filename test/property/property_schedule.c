@@ -86,7 +86,7 @@ static const char *const weekday_names[] = {"SUN", "mon", "Tue", "WED", "thu", "
 
 typedef struct Expression
 {
-	char		text[512];
+	char		source[512];
 	char		field[7][64];	/* empty: the form has no such field */
 	bool		quartz;
 	SchedDstPolicy policy;
@@ -204,11 +204,11 @@ make_expression(Expression *e)
 	if (form > 6 && !e->quartz && strcmp(e->field[DOM], "?") == 0)
 		strcpy(e->field[DOM], "*");
 
-	e->text[0] = '\0';
+	e->source[0] = '\0';
 	for (Field field = SECOND; field <= YEAR; field++)
 	{
 		if (e->field[field][0] != '\0')
-			sprintf(e->text + strlen(e->text), "%s%s", e->text[0] ? " " : "", e->field[field]);
+			sprintf(e->source + strlen(e->source), "%s%s", e->source[0] ? " " : "", e->field[field]);
 	}
 }
 
@@ -372,7 +372,7 @@ slow_day(const Expression *e, int32 day)
 	bool		dom;
 	bool		dow;
 
-	if (known_expression == e && known_day == day && strcmp(known_text, e->text) == 0)
+	if (known_expression == e && known_day == day && strcmp(known_text, e->source) == 0)
 		return known && (e->calendar == NULL || sched_calendar_includes(e->calendar, day));
 	date = sched_civil_date(day);
 	dom = slow_field(e, DOM, date.mday, date);
@@ -382,7 +382,7 @@ slow_day(const Expression *e, int32 day)
 		(has_star(e, DOM) || has_star(e, DOW) ? dom && dow : dom || dow);
 	known_expression = e;
 	known_day = day;
-	strcpy(known_text, e->text);
+	strcpy(known_text, e->source);
 	return known && (e->calendar == NULL || sched_calendar_includes(e->calendar, day));
 }
 
@@ -516,7 +516,7 @@ static int64 round_number;
 static void
 report(const Expression *e, SchedTime after, const char *what)
 {
-	printf("# %s: \"%s\" in %s, policy %d, calendar %d/%x, after %s\n", what, e->text,
+	printf("# %s: \"%s\" in %s, policy %d, calendar %d/%x, after %s\n", what, e->source,
 		   e->zone->name, (int) e->policy, e->calendar ? e->calendar->length : 0,
 		   e->calendar ? e->calendar->mask : 0, tzfile_format_time(after));
 	printf("# repeat with PROPERTY_SEED=" UINT64_FORMAT " PROPERTY_ROUND=" INT64_FORMAT "\n",
@@ -607,8 +607,8 @@ rate_is_right(Expression *e, SchedTime after)
 	SchedTime	slow = anchor;
 	bool		ok;
 
-	snprintf(e->text, sizeof(e->text), "@every " INT64_FORMAT "ms", period / 1000);
-	schedule = sched_schedule_parse(e->text, NULL);
+	snprintf(e->source, sizeof(e->source), "@every " INT64_FORMAT "ms", period / 1000);
+	schedule = sched_schedule_parse(e->source, NULL);
 	fire = sched_schedule_next(schedule, &context, after);
 	for (int64 i = 0; i < 2000000; i++, slow += period)
 	{
@@ -665,7 +665,7 @@ run_round(char **names, int name_count)
 		return;
 	}
 	make_expression(&e);
-	schedule = sched_schedule_parse(e.text, &err);
+	schedule = sched_schedule_parse(e.source, &err);
 	if (schedule == NULL)
 	{
 		failed[0]++;
@@ -699,19 +699,19 @@ run_round(char **names, int name_count)
 int
 main(void)
 {
-	const char *text;
+	const char *value;
 	double		seconds = 20;
 	char	  **names = tzfile_names();
 	int			name_count = 0;
 	double		start;
 	int64		only = -1;
 
-	if ((text = getenv("PROPERTY_SEED")) != NULL)
-		seed = strtoull(text, NULL, 10);
-	if ((text = getenv("PROPERTY_SECONDS")) != NULL)
-		seconds = atof(text);
-	if ((text = getenv("PROPERTY_ROUND")) != NULL)
-		only = strtoll(text, NULL, 10);
+	if ((value = getenv("PROPERTY_SEED")) != NULL)
+		seed = strtoull(value, NULL, 10);
+	if ((value = getenv("PROPERTY_SECONDS")) != NULL)
+		seconds = atof(value);
+	if ((value = getenv("PROPERTY_ROUND")) != NULL)
+		only = strtoll(value, NULL, 10);
 	while (names[name_count] != NULL)
 		name_count++;
 	printf("# seed " UINT64_FORMAT ", %d zones below %s\n", seed, name_count, tzfile_directory());

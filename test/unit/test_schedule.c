@@ -411,7 +411,7 @@ static void
 test_calendars(void)
 {
 	static const char *const workdays =
-		"{\"weekly\": [\"MON\", \"TUE\", \"WED\", \"THU\", \"FRI\"], \"exclude\": [\"12-25\", \"2026-12-24\"]}";
+	"{\"weekly\": [\"MON\", \"TUE\", \"WED\", \"THU\", \"FRI\"], \"exclude\": [\"12-25\", \"2026-12-24\"]}";
 	static const char *const never = "{\"include\": [\"2190-06-01\"]}";
 
 	with_calendar("0 22 * * *", workdays,

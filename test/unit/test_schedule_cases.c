@@ -46,7 +46,7 @@ read_text(const char *name)
 {
 	char		path[1024];
 	FILE	   *file;
-	char	   *text = palloc0(1 << 20);
+	char	   *content = palloc0(1 << 20);
 
 	snprintf(path, sizeof(path), "%s/%s", UNIT_CASES, name);
 	file = fopen(path, "rb");
@@ -55,9 +55,9 @@ read_text(const char *name)
 		printf("Bail out! cannot open %s\n", path);
 		exit(1);
 	}
-	text[fread(text, 1, (1 << 20) - 1, file)] = '\0';
+	content[fread(content, 1, (1 << 20) - 1, file)] = '\0';
 	fclose(file);
-	return text;
+	return content;
 }
 
 /* Cut the next line into fields, in place; false at the end. */
@@ -206,6 +206,7 @@ main(void)
 		rule_count++;
 
 	text = read_text("schedules.tsv");
+
 	next_line(&text, &line);
 	for (; next_line(&text, &line); cases++)
 		check_case(&line);
