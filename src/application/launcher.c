@@ -21,6 +21,7 @@
  * slot and their pid say whether they live.
  *
  * Locks: sched_shared->lock, for short, and AccessShareLock on pg_database.
+ * Nothing that can fail is done under the former: the exit callback takes it.
  * Time is real time here, also when a test has stopped the clock.
  *
  *-------------------------------------------------------------------------
@@ -63,7 +64,7 @@
 #define RELEASE_SLEEP		(USECS_PER_SEC / 10)
 #define FIRST_BACKOFF		USECS_PER_SEC
 #define LONGEST_BACKOFF		(60 * USECS_PER_SEC)
-#define PROBE_TIME			(5 * USECS_PER_SEC) /* a longer one is not waited for */
+#define PROBE_TIME			(5 * USECS_PER_SEC) /* longer ones do not count */
 #define START_TIME			(60 * USECS_PER_SEC)	/* for adopted ones */
 #define HEALTHY_TIME		(60 * USECS_PER_SEC)	/* no failure any more */
 
@@ -270,22 +271,27 @@ read_databases(void)
 static void
 adopt_schedulers(TimestampTz now)
 {
-	sched_lock(LW_SHARED);
 	for (int i = 0; i < SCHED_MAX_DATABASES; i++)
 	{
 		SchedDatabase *db = &sched_shared->databases[i];
 		KnownDatabase *entry;
+		Oid			database = InvalidOid;
+		bool		at_work = false;
 
-		if (db->state == SCHED_DB_FREE)
+		sched_lock(LW_SHARED);
+		if (db->state != SCHED_DB_FREE)
+		{
+			database = db->database;
+			at_work = db->loaded || db->cycles > 0;
+		}
+		sched_unlock();
+		if (!OidIsValid(database))
 			continue;
-		/* an error here releases the lock and starts the launcher again */
-		entry = know_database(db->database, "");
+		entry = know_database(database, "");
 		entry->slot = i;
-		entry->presence = db->loaded || db->cycles > 0 ?
-			PRESENCE_CERTAIN : PRESENCE_UNKNOWN;
+		entry->presence = at_work ? PRESENCE_CERTAIN : PRESENCE_UNKNOWN;
 		set_phase(entry, PHASE_ALIVE, now);
 	}
-	sched_unlock();
 }
 
 /* ---------- the end of a scheduler ---------- */
@@ -349,8 +355,8 @@ try_release(KnownDatabase *entry, TimestampTz now)
 	bool		gone;
 
 	/*
-	 * Without the extension there is nowhere to record an outcome, so tasks get
-	 * no more than the usual time to stop.  Otherwise they may end.
+	 * Without the extension there is nowhere to record an outcome, so tasks
+	 * get no more than the usual time to stop.  Otherwise they may end.
 	 */
 	terminate = entry->presence != PRESENCE_CERTAIN &&
 		lasts_longer_than(entry, sched_cancel_grace * USECS_PER_SEC, now);
