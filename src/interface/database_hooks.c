@@ -354,6 +354,27 @@ run_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
 								params, query_env, dest, qc);
 }
 
+/* Run the command with the database held, and as empty as we can make it. */
+static void
+run_with_hold(Oid database, PlannedStmt *pstmt, const char *query_string,
+			  bool read_only_tree, ProcessUtilityContext context,
+			  ParamListInfo params, QueryEnvironment *query_env,
+			  DestReceiver *dest, QueryCompletion *qc)
+{
+	PG_TRY();
+	{
+		empty_database(database, IsA(pstmt->utilityStmt, DropdbStmt));
+		run_utility(pstmt, query_string, read_only_tree, context, params,
+					query_env, dest, qc);
+	}
+	PG_CATCH();
+	{
+		drop_holds();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 static void
 process_utility(PlannedStmt *pstmt, const char *query_string,
 				bool read_only_tree, ProcessUtilityContext context,
@@ -361,7 +382,6 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 				DestReceiver *dest, QueryCompletion *qc)
 {
 	Node	   *stmt = pstmt->utilityStmt;
-	bool		is_drop = IsA(stmt, DropdbStmt);
 	bool		had_extension = false;
 	Oid			database = InvalidOid;
 
@@ -375,20 +395,8 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 	}
 
 	if (OidIsValid(database))
-	{
-		PG_TRY();
-		{
-			empty_database(database, is_drop);
-			run_utility(pstmt, query_string, read_only_tree, context, params,
-						query_env, dest, qc);
-		}
-		PG_CATCH();
-		{
-			drop_holds();
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
-	}
+		run_with_hold(database, pstmt, query_string, read_only_tree, context,
+					  params, query_env, dest, qc);
 	else
 		run_utility(pstmt, query_string, read_only_tree, context, params,
 					query_env, dest, qc);
