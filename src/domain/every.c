@@ -32,13 +32,18 @@ time_limit(void)
 	return (SchedTime) sched_civil_day(SCHED_YEAR_LIMIT, 1, 1) * SCHED_USEC_PER_DAY;
 }
 
+/* Sums with the longest interval stay far from overflow behind this. */
+static inline SchedTime
+time_floor(void)
+{
+	return (SchedTime) sched_civil_day(1000, 1, 1) * SCHED_USEC_PER_DAY;
+}
+
 /* An anchor outside of any sensible range stands for no anchor at all. */
 static inline SchedTime
 usable_anchor(const SchedScheduleContext *context)
 {
-	SchedTime	earliest = (SchedTime) sched_civil_day(1000, 1, 1) * SCHED_USEC_PER_DAY;
-
-	return context->anchor < earliest ? 0 : context->anchor;
+	return context->anchor < time_floor() ? 0 : context->anchor;
 }
 
 bool
@@ -209,18 +214,19 @@ SchedTime
 sched_after_next(const SchedInterval *interval,
 				 const SchedScheduleContext *context, SchedTime after)
 {
+	SchedTime	end = Max(context->previous_end, time_floor());
 	SchedTime	due;
 
 	if (after >= time_limit())
 		return SCHED_TIME_NEVER;
 	if (context->previous_end == SCHED_TIME_BEGIN)
 		due = context->anchor;
-	else if (context->previous_end >= time_limit())
+	else if (end >= time_limit())
 		return SCHED_TIME_NEVER;
 	else if (interval->months > 0)
-		due = month_fire(interval, context->zone, context->previous_end, 1);
+		due = month_fire(interval, context->zone, end, 1);
 	else
-		due = context->previous_end + sched_interval_usec(interval);
+		due = end + sched_interval_usec(interval);
 
 	/* what is overdue fires at once, not never */
 	due = Max(due, after + 1);

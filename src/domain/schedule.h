@@ -23,6 +23,27 @@ typedef enum SchedScheduleKind
 	SCHED_CUSTOM				/* @custom NAME */
 } SchedScheduleKind;
 
+/*
+ * What cron expressions do where the local clock jumps.
+ *
+ * VIXIE: an expression whose minute and hour hold no "*" names fixed times.
+ * Those lost in a gap fire once at its end (unless the gap is longer than 3
+ * hours), those that come twice fire at the first.  Any other expression
+ * fires at each instant whose reading matches.
+ *
+ * SKIP_BOTH: each instant whose reading matches, nothing else.
+ *
+ * SKIP_FIRST: what a gap holds is dropped.  In an overlap a reading is not
+ * repeated right after itself: when one match lies in the overlap, it fires
+ * at the first only; when several do, or when the hours are unrestricted, all
+ * of them fire both times.
+ *
+ * SHIFT_FIRST: what a gap holds fires later by the gap's length; in an
+ * overlap the first, unless the hours are unrestricted.
+ *
+ * Fires that fall together are one.  @every counts elapsed time and knows no
+ * policy; @at and RRULE shift out of a gap and take the first of two.
+ */
 typedef enum SchedDstPolicy
 {
 	SCHED_DST_VIXIE,
@@ -39,6 +60,10 @@ struct SchedCalendar;
  * not be NULL.  anchor is the phase of @every and RRULE without DTSTART (the job's
  * start_at, else its creation); previous_end is what @after counts from,
  * SCHED_TIME_BEGIN when there was no run yet (then it fires at once: anchor).
+ *
+ * A calendar filters the local day of each fire, for cron the day of the
+ * reading that the expression names.  A search gives up when the calendar
+ * excludes 4000 candidate days in a row.
  */
 typedef struct SchedScheduleContext
 {
@@ -79,6 +104,10 @@ extern bool sched_schedule_is_timed(const SchedSchedule *schedule);
  * The first fire strictly after the given instant, SCHED_TIME_NEVER when
  * there is none up to the year 2200.  Bounded: under 50 microseconds
  * in the worst case.
+ *
+ * The anchor of @every is its first fire.  A delay (@after) which is overdue
+ * fires one microsecond after "after": whoever asks for more than one fire
+ * of it has to set previous_end anew each time.
  */
 extern SchedTime sched_schedule_next(const SchedSchedule *schedule,
 									 const SchedScheduleContext *context,

@@ -432,6 +432,48 @@ test_calendars(void)
 	with_calendar("@every 1h", never, "", 0);
 }
 
+/* Instants at the ends of the range neither overflow nor go backwards. */
+static void
+test_extremes(void)
+{
+	static const char *const texts[] = {
+		"* * * * *", "0 0 29 2 *", "* * * * * *", "@every 1s", "@every 1 month",
+		"@every 1000 years", "@every 1 month 300000 days", "@after 1h", "@after 1 month",
+		"@at 2200-12-31 23:59:59-15:00", "@startup", "@event a", "RRULE:FREQ=DAILY",
+		"DTSTART:20260101T000000 RRULE:FREQ=SECONDLY"
+	};
+	const SchedTime ends[] = {
+		SCHED_TIME_BEGIN, SCHED_TIME_BEGIN + 1, -INT64CONST(211813488000000000), 0,
+		INT64CONST(9223371331200000000) - 1, SCHED_TIME_NEVER - 1, SCHED_TIME_NEVER
+	};
+	const int	n = lengthof(ends);
+
+	for (int i = 0; i < lengthof(texts); i++)
+	{
+		SchedSchedule *schedule = parse(texts[i]);
+		bool		ok = true;
+
+		for (int k = 0; k < n * n * n * n; k++)
+		{
+			SchedTime	after = ends[k % n];
+			SchedTime	upto = ends[k / n % n];
+			SchedScheduleContext context = {
+				zone_named(k % 2 ? "America/New_York" : "Pacific/Apia"),
+				(SchedDstPolicy) (k % 4), NULL, ends[k / n / n % n], ends[k / n / n / n]
+			};
+			SchedTime	next = sched_schedule_next(schedule, &context, after);
+			SchedTime	last = sched_schedule_last(schedule, &context, after, upto);
+			int64		count = sched_schedule_count(schedule, &context, after, upto, 10);
+
+			ok = ok && (next > after || next == SCHED_TIME_NEVER) &&
+				(last == SCHED_TIME_BEGIN || (last > after && last <= upto)) &&
+				count >= 0 && count <= 10 && (count > 0) == (last != SCHED_TIME_BEGIN);
+		}
+		unit_ok(ok, "\"%s\" bears the ends of time", texts[i]);
+		sched_schedule_free(schedule);
+	}
+}
+
 /* Generous bounds: ten times what is promised, so that a busy machine passes. */
 static void
 test_cost(void)
@@ -477,6 +519,7 @@ main(void)
 	test_accessors();
 	test_last_and_count();
 	test_calendars();
+	test_extremes();
 	test_cost();
 	return unit_done();
 }
