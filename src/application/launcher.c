@@ -419,7 +419,9 @@ scheduler_is_gone(KnownDatabase *entry, TimestampTz now)
 	switch (state)
 	{
 		case SCHED_DB_STARTING:
-			return lasts_longer_than(entry, START_TIME, now);
+			/* it may not have come as far as to have a pid that can be found */
+			return lasts_longer_than(entry, START_TIME, now) &&
+				(pid == 0 || BackendPidGetProc(pid) == NULL);
 		case SCHED_DB_RUNNING:
 			return BackendPidGetProc(pid) == NULL;
 		case SCHED_DB_FREE:
