@@ -42,6 +42,13 @@ typedef struct Link
 	int			depth;
 } Link;
 
+/* What all of them share */
+typedef struct Chain
+{
+	int			total;			/* calendars so far */
+	bool		named;			/* does the error say which one is to blame? */
+} Chain;
+
 typedef struct Parser
 {
 	const char *text;
@@ -50,12 +57,12 @@ typedef struct Parser
 	SchedCalendarResolve resolve;
 	void	   *arg;
 	const Link *link;
-	int		   *total;			/* calendars so far, over the whole chain */
+	Chain	   *chain;
 } Parser;
 
 static SchedCalendar *parse_calendar(const char *json,
 									 SchedCalendarResolve resolve, void *arg,
-									 const Link *link, int *total,
+									 const Link *link, Chain *chain,
 									 SchedError *err);
 
 static bool
@@ -622,6 +629,7 @@ check_circle(Parser *parser, const char *position, const char *name)
 	sched_error_set(parser->err, (int) (position - parser->text),
 					"calendars refer to each other in a circle", path,
 					"Take one of the references out.");
+	parser->chain->named = true;
 	return false;
 }
 
@@ -642,7 +650,7 @@ read_calendar_name(Parser *parser, CalendarDays *days)
 		return false;
 	link.outer = parser->link;
 	link.depth = parser->link == NULL ? 1 : parser->link->depth + 1;
-	if (link.depth > CALENDAR_MAX_DEPTH || ++*parser->total > CALENDAR_MAX_TOTAL)
+	if (link.depth > CALENDAR_MAX_DEPTH || ++parser->chain->total > CALENDAR_MAX_TOTAL)
 		return refuse_at(parser, position,
 						 "calendar refers to too many others",
 						 "There may be 32 of them in all, 8 deep.",
@@ -659,12 +667,19 @@ read_calendar_name(Parser *parser, CalendarDays *days)
 	}
 	memset(&inner, 0, sizeof(inner));
 	calendar = parse_calendar(json, parser->resolve, parser->arg, &link,
-							  parser->total, &inner);
+							  parser->chain, &inner);
 	if (calendar == NULL)
 	{
-		sched_error_set(parser->err, (int) (position - parser->text),
-						"calendar \"%s\", to which this one refers, is not valid: %s",
-						inner.detail, inner.hint, link.name, inner.message);
+		/* whoever fails innermost gives the message, once */
+		if (parser->chain->named)
+			sched_error_set(parser->err, (int) (position - parser->text),
+							"%s", inner.detail, inner.hint, inner.message);
+		else
+			sched_error_set(parser->err, (int) (position - parser->text),
+							"calendar \"%s\", to which this one refers, is not valid: %s",
+							inner.detail, inner.hint, link.name,
+							inner.message);
+		parser->chain->named = true;
 		return false;
 	}
 	days->calendars = days->calendars == NULL ?
@@ -804,7 +819,7 @@ read_spec(Parser *parser, SchedCalendar *calendar)
 
 static SchedCalendar *
 parse_calendar(const char *json, SchedCalendarResolve resolve, void *arg,
-			   const Link *link, int *total, SchedError *err)
+			   const Link *link, Chain *chain, SchedError *err)
 {
 	SchedCalendar *calendar = palloc0(sizeof(SchedCalendar));
 	Parser		parser;
@@ -814,7 +829,7 @@ parse_calendar(const char *json, SchedCalendarResolve resolve, void *arg,
 	parser.resolve = resolve;
 	parser.arg = arg;
 	parser.link = link;
-	parser.total = total;
+	parser.chain = chain;
 	if (!read_spec(&parser, calendar))
 	{
 		sched_calendar_free(calendar);
@@ -829,8 +844,8 @@ SchedCalendar *
 sched_calendar_parse(const char *json, SchedCalendarResolve resolve, void *arg,
 					 SchedError *err)
 {
-	int			total = 0;
-	SchedCalendar *calendar = parse_calendar(json, resolve, arg, NULL, &total,
+	Chain		chain = {0, false};
+	SchedCalendar *calendar = parse_calendar(json, resolve, arg, NULL, &chain,
 											 err);
 	int32		end = sched_civil_day(LAST_YEAR + 1, 1, 1);
 
