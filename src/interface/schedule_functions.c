@@ -145,6 +145,15 @@ draw_caret(StringInfo out, const char *text, int position)
 	appendStringInfoChar(out, '^');
 }
 
+/* The domain cuts its texts by bytes: take away a character cut in two. */
+static const char *
+whole(const char *cut)
+{
+	int			length = strlen(cut);
+
+	return pnstrdup(cut, pg_mbcliplen(cut, length, length));
+}
+
 /* DETAIL: where it is, what the domain has to say, and the picture. */
 static char *
 error_detail(const char *text, const SchedError *err)
@@ -164,7 +173,7 @@ error_detail(const char *text, const SchedError *err)
 			appendStringInfoString(&detail, "end of text.");
 	}
 	if (err->detail[0] != '\0')
-		appendStringInfo(&detail, "%s%s", placed ? " " : "", err->detail);
+		appendStringInfo(&detail, "%s%s", placed ? " " : "", whole(err->detail));
 	if (placed && length > 0)
 		draw_caret(&detail, text, err->position);
 	return detail.data;
@@ -177,7 +186,7 @@ sched_schedule_error(const char *what, const char *text, const SchedError *err)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid %s \"%s\": %s", what, quoted(text), err->message),
+			 errmsg("invalid %s \"%s\": %s", what, quoted(text), whole(err->message)),
 			 detail[0] ? errdetail_internal("%s", detail) : 0,
 			 err->hint[0] ? errhint("%s", err->hint) : 0));
 }
@@ -234,8 +243,8 @@ fault_error(SchedFault fault, const char *schedule, const char *timezone,
 		case SCHED_FAULT_CALENDAR:
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid calendar \"%s\": %s", quoted(name), err->message),
-					 err->detail[0] ? errdetail("%s", err->detail) : 0,
+					 errmsg("invalid calendar \"%s\": %s", quoted(name), whole(err->message)),
+					 err->detail[0] ? errdetail("%s", whole(err->detail)) : 0,
 					 err->hint[0] ? errhint("%s", err->hint) : 0));
 			break;
 	}
@@ -617,7 +626,7 @@ sched_calendar_check(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid spec of calendar \"%s\": %s",
-						quoted(new_calendar.name), err.message),
+						quoted(new_calendar.name), whole(err.message)),
 				 detail[0] ? errdetail_internal("%s", detail) : 0,
 				 err.hint[0] ? errhint("%s", err.hint) : 0));
 	}
