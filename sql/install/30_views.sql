@@ -25,71 +25,128 @@ END;
 COMMENT ON FUNCTION sched._outcome_status("char") IS 'The word for the code of an outcome.';
 
 /*
- * The final outcome is one probe of a primary key.  Only a task without one is
- * looked up in shared memory, and only then is its last attempt of interest.
+ * How the newest ended attempt of a task went that has not ended itself.  By a
+ * function, because its plan is kept and looks at one partition only; were it a
+ * part of the view, every query would open them all.
  */
+CREATE TYPE sched._last_attempt AS
+(
+	attempt		int,
+	queued_at	timestamptz,
+	started_at	timestamptz,
+	retry_at	timestamptz,
+	executor_id	int,
+	sqlstate	text,
+	error		text,
+	reason		text
+);
+COMMENT ON TYPE sched._last_attempt IS 'The newest ended attempt of a task that has not ended.';
+
+CREATE FUNCTION sched.__attempt_before(p_caller oid, p_task_id bigint) RETURNS sched._last_attempt
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_attempt	sched._last_attempt;
+BEGIN
+	SELECT o.attempt, o.queued_at, o.started_at, o.retry_at, o.executor_id, o.sqlstate, o.error, o.reason
+	INTO v_attempt
+	FROM sched._outcome o WHERE o.task_id = p_task_id ORDER BY o.attempt DESC LIMIT 1;
+	/* The caller is whoever reads the view, and may as well call this himself. */
+	IF FOUND AND NOT coalesce(sched._may(p_caller,
+			(SELECT j.owner::oid FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
+			 WHERE t.task_id = p_task_id), 'see'), false)
+	THEN
+		RETURN NULL;
+	END IF;
+	RETURN v_attempt;
+END $$;
+COMMENT ON FUNCTION sched.__attempt_before(oid, bigint) IS 'Behind sched._attempt_before().';
+CREATE FUNCTION sched._attempt_before(task_id bigint) RETURNS sched._last_attempt
+LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'sched_as_owner';
+COMMENT ON FUNCTION sched._attempt_before(bigint) IS 'The newest ended attempt of a task, for views.';
+
+/*
+ * All that sched.tasks shows, newest first.  The final outcome is one probe of
+ * a primary key.  Only a task without one is looked up in shared memory, and only
+ * if it has had an attempt that one is looked up.  The order costs little
+ * where rows are few, and makes "the last ten" what it should be: ten rows.
+ */
+CREATE VIEW sched._tasks_live WITH (security_barrier) AS
+SELECT t.task_id, t.job_id, t.run_id, t.scheduled_at, t.created_at, t.trigger_id, t.rerun_of,
+	t.priority, t.missed_count, t.idempotency_key, t.parameters,
+	j.name AS job_name, j.owner, j.priority AS job_priority, j.max_attempts AS job_max_attempts,
+	j.parameters AS job_parameters,
+	o.task_id IS NOT NULL AS ended, o.attempt, o.status, o.finished_at, o.queued_at, o.started_at,
+	o.executor_id, o.row_count, o.progress, o.sqlstate, o.error, o.reason, o.result,
+	CASE WHEN o.task_id IS NULL THEN sched._live_task(t.task_id) END AS live
+FROM sched._task t
+JOIN sched._job j ON j.job_id = t.job_id
+LEFT JOIN sched._outcome o ON o.task_id = t.task_id AND o.final
+WHERE sched._can_see(j.owner::oid)
+ORDER BY t.task_id DESC;
+COMMENT ON VIEW sched._tasks_live IS 'What sched.tasks is made of: rows, and what memory knows of those that have not ended.';
+
+CREATE VIEW sched._tasks WITH (security_barrier) AS
+SELECT t.*,
+	CASE WHEN NOT t.ended AND coalesce((t.live).attempt, 1) > 0
+		 THEN sched._attempt_before(t.task_id) END AS last
+FROM sched._tasks_live t
+ORDER BY t.task_id DESC;
+COMMENT ON VIEW sched._tasks IS 'What sched.tasks is made of: the attempt before the present one.';
+
 CREATE VIEW sched.tasks WITH (security_barrier) AS
 SELECT t.task_id,
 	t.job_id,
-	j.name AS job_name,
-	pg_catalog.pg_get_userbyid(j.owner) AS owner,
+	t.job_name,
+	pg_catalog.pg_get_userbyid(t.owner) AS owner,
 	CASE
-		WHEN o.task_id IS NOT NULL THEN sched._outcome_status(o.status)
-		WHEN l.status IS NOT NULL THEN l.status
-		WHEN r.retry_at IS NOT NULL THEN 'waiting_retry'
+		WHEN t.ended THEN sched._outcome_status(t.status)
+		WHEN (t.live).status IS NOT NULL THEN (t.live).status
+		WHEN (t.last).retry_at IS NOT NULL THEN 'waiting_retry'
 		WHEN t.scheduled_at > sched._now() THEN 'scheduled'
 		ELSE 'ready'
 	END AS status,
 	CASE
-		WHEN o.task_id IS NOT NULL AND o.started_at IS NULL THEN greatest(o.attempt - 1, 0)
-		WHEN o.task_id IS NOT NULL THEN o.attempt
-		WHEN l.status IN ('assigned', 'running') THEN l.attempt
-		ELSE coalesce(r.attempt, 0)
+		WHEN t.ended AND t.started_at IS NULL THEN greatest(t.attempt - 1, 0)
+		WHEN t.ended THEN t.attempt
+		WHEN (t.live).status IN ('assigned', 'running') THEN (t.live).attempt
+		ELSE coalesce((t.last).attempt, 0)
 	END AS attempt,
-	coalesce(j.max_attempts, current_setting('sched.retry_max_attempts', true)::int) AS max_attempts,
-	coalesce(t.priority, j.priority, current_setting('sched.default_priority', true)::int) AS priority,
+	coalesce(t.job_max_attempts, current_setting('sched.retry_max_attempts', true)::int) AS max_attempts,
+	coalesce(t.priority, t.job_priority, current_setting('sched.default_priority', true)::int) AS priority,
 	t.scheduled_at,
-	CASE WHEN o.task_id IS NOT NULL THEN o.queued_at ELSE coalesce(l.queued_at, r.queued_at) END AS queued_at,
-	CASE WHEN o.task_id IS NOT NULL THEN o.started_at ELSE coalesce(l.started_at, r.started_at) END AS started_at,
-	o.finished_at,
+	CASE WHEN t.ended THEN t.queued_at ELSE coalesce((t.live).queued_at, (t.last).queued_at) END AS queued_at,
+	CASE WHEN t.ended THEN t.started_at ELSE coalesce((t.live).started_at, (t.last).started_at) END AS started_at,
+	t.finished_at,
 	CASE
-		WHEN l.executor IS NOT NULL THEN l.executor
-		WHEN coalesce(o.executor_id, r.executor_id) IS NOT NULL
-			THEN coalesce(o.executor_id, r.executor_id)::text
-		WHEN coalesce(o.started_at, r.started_at) IS NOT NULL THEN 'built-in'
+		WHEN (t.live).executor IS NOT NULL THEN (t.live).executor
+		WHEN coalesce(t.executor_id, (t.last).executor_id) IS NOT NULL
+			THEN coalesce(t.executor_id, (t.last).executor_id)::text
+		WHEN coalesce(t.started_at, (t.last).started_at) IS NOT NULL THEN 'built-in'
 	END AS executor,
-	coalesce(t.parameters, j.parameters) AS parameters,
-	o.result,
-	coalesce(o.error, r.error) AS error,
-	coalesce(o.sqlstate, r.sqlstate) AS sqlstate,
-	coalesce(o.reason, r.reason) AS reason,
-	coalesce(o.progress, l.progress) AS progress,
+	coalesce(t.parameters, t.job_parameters) AS parameters,
+	t.result,
+	coalesce(t.error, (t.last).error) AS error,
+	coalesce(t.sqlstate, (t.last).sqlstate) AS sqlstate,
+	coalesce(t.reason, (t.last).reason) AS reason,
+	coalesce(t.progress, (t.live).progress) AS progress,
 	t.run_id,
 	t.rerun_of,
 	t.missed_count,
 	t.idempotency_key,
 	t.trigger_id,
-	o.row_count,
-	l.progress_message,
-	l.deadline,
+	t.row_count,
+	(t.live).progress_message AS progress_message,
+	(t.live).deadline AS deadline,
 	CASE
-		WHEN o.task_id IS NOT NULL THEN NULL
-		WHEN l.status = 'waiting_retry' THEN coalesce(l.retry_at, r.retry_at)
-		WHEN l.status IS NULL THEN r.retry_at
+		WHEN t.ended THEN NULL
+		WHEN (t.live).status = 'waiting_retry' THEN coalesce((t.live).retry_at, (t.last).retry_at)
+		WHEN (t.live).status IS NULL THEN (t.last).retry_at
 	END AS retry_at,
 	t.created_at
-FROM sched._task t
-JOIN sched._job j ON j.job_id = t.job_id
-LEFT JOIN sched._outcome o ON o.task_id = t.task_id AND o.final
-LEFT JOIN LATERAL
-	(SELECT live.* FROM sched._live_task(t.task_id) AS live
-	 WHERE o.task_id IS NULL LIMIT 1) AS l ON true
-LEFT JOIN LATERAL
-	(SELECT p.* FROM sched._outcome p
-	 WHERE p.task_id = t.task_id AND o.task_id IS NULL
-	 ORDER BY p.attempt DESC LIMIT 1) AS r ON true
-WHERE sched._can_see(j.owner::oid);
-COMMENT ON VIEW sched.tasks IS 'Tasks, live and past. Terminal rows never change.';
+FROM sched._tasks t
+ORDER BY t.task_id DESC;
+COMMENT ON VIEW sched.tasks IS 'Tasks, live and past, newest first. Terminal rows never change.';
 COMMENT ON COLUMN sched.tasks.status IS 'scheduled, waiting, ready, assigned, running, waiting_retry; terminal: completed, failed, timeout, cancelled, skipped, upstream_failed, missed.';
 COMMENT ON COLUMN sched.tasks.attempt IS 'The newest attempt that was handed out, 0: none yet.';
 COMMENT ON COLUMN sched.tasks.scheduled_at IS 'The nominal time that the task stands for.';

@@ -203,7 +203,6 @@ RETURNS TABLE (condition text, satisfied boolean, detail text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-	v_now		timestamptz := sched._now();
 	v_task		sched._task;
 	v_row		sched.tasks;
 	v_job		sched._job;

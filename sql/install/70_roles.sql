@@ -50,7 +50,7 @@ COMMENT ON FUNCTION sched._role_functions(text) IS 'The public functions that a 
 /* The private functions that views call with their reader's rights. */
 CREATE FUNCTION sched._view_functions() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ARRAY['_can_see', '_now', '_outcome_status', '_live_task', '_live_jobs'];
+RETURN ARRAY['_can_see', '_now', '_outcome_status', '_live_task', '_live_jobs', '_attempt_before'];
 COMMENT ON FUNCTION sched._view_functions() IS 'The private functions that the reader of a view needs.';
 
 /* A role that is there already is taken only if it is as harmless as a new one. */

@@ -546,7 +546,7 @@ advance(Claimed *claimed, int count)
 				  "UPDATE sched._trigger_state s SET next_fire_at = u.next, "
 				  "last_fire_at = COALESCE(u.last, s.last_fire_at), "
 				  "fire_count = s.fire_count + u.fired, fault = u.fault "
-				  "FROM pg_catalog.unnest($1, $2, $3, $4, $5) "
+				  "FROM unnest($1, $2, $3, $4, $5) "
 				  "AS u (id, next, last, fired, fault) "
 				  "WHERE s.trigger_id = u.id",
 				  5, types, args, NULL, SPI_OK_UPDATE);
