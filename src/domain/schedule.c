@@ -483,7 +483,7 @@ fire_between(const SchedSchedule *schedule, const SchedScheduleContext *context,
 {
 	SchedTime	fire = sched_schedule_next(schedule, context, after);
 
-	return fire <= upto ? fire : SCHED_TIME_BEGIN;
+	return fire <= upto && fire != SCHED_TIME_NEVER ? fire : SCHED_TIME_BEGIN;
 }
 
 SchedTime
