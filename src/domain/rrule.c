@@ -26,7 +26,7 @@
  * which collapse into one instant after a gap are still two.
  *
  * The time that a call takes is bounded by the number of years, about 600
- * from the earliest DTSTART to the horizon, plus 86,400 steps for a grid of
+ * from the earliest DTSTART to the horizon, plus filling tables for a grid of
  * elapsed time (see rrule_set.c), plus the values of RDATE and EXDATE.  The
  * last fire is searched with bounded first-fire searches from the far end,
  * whose spans double, and then by bisection.
@@ -451,6 +451,7 @@ search_end(Search *search)
 	{
 		pfree(search->set->day_counts);
 		search->set->day_counts = NULL;
+		search->set->hour_counts = NULL;
 	}
 }
 

@@ -149,6 +149,7 @@ typedef struct RRuleSet
 	int64		step;
 	int64		base;			/* a second in UTC, depends on the zone */
 	int32	   *day_counts;		/* per position of a day on the grid, or NULL */
+	int32	   *hour_counts;	/* per position of an hour; part of the above */
 } RRuleSet;
 
 #define RRULE_NO_SECOND		PG_INT64_MAX

@@ -801,7 +801,9 @@ sched_rrule_parse(const char *text, SchedError *err)
 			goto refused;
 		if (*cursor.at != '\0' && !is_space(*cursor.at))
 		{
-			refuse_word(&cursor, cursor.at, "text", NULL, HINT_RULE);
+			sched_error_set(cursor.err, position_of(&cursor, cursor.at),
+							"unexpected \"%c\" in recurrence rule", NULL,
+							HINT_RULE, *cursor.at);
 			goto refused;
 		}
 		skip_space(&cursor);

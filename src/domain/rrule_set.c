@@ -17,9 +17,10 @@
  * does not leave out, counted from DTSTART.  The search jumps from the next
  * unit on the grid to the next reading that matches and back, until both
  * agree.  The two can avoid each other for a long time: after some days in
- * vain, and whenever days are counted, a table remembers the number of fires
- * for each position that the start of a day can have on the grid.  Filling it
- * visits each (position, unit of the day) once, 86,400 of them at most; after
+ * vain, and whenever many days are counted, tables remember the number of
+ * fires for each position that the start of an hour or a day can have on the
+ * grid.  Filling them visits each (position, unit of the hour) once, 3,600 of
+ * them at most for an offset, and 24 hours for each position of a day; after
  * that each day is one look-up.
  *
  * positional: BYSETPOS with a daily or longer frequency.  The elements of a
@@ -84,6 +85,19 @@ time_first(const RRuleSet *set, int from)
 	return sched_bits_lowest(rest) * 3600 + hour_first(set, 0);
 }
 
+/* How many seconds of the pattern lie before "second", 0 <= second <= 3600 */
+static inline int
+hour_rank(const RRuleSet *set, int second)
+{
+	int			minute = second / 60;
+	int			rank = set->before[minute];
+
+	if (minute < 60)
+		rank += sched_bits_count(set->seconds[minute] &
+								 sched_bits_below(second % 60));
+	return rank;
+}
+
 /* How many times of day lie before "time", for 0 <= time <= DAY */
 static int
 time_rank(const RRuleSet *set, int time)
@@ -93,13 +107,7 @@ time_rank(const RRuleSet *set, int time)
 		sched_bits_count(set->hours & sched_bits_below(hour));
 
 	if (hour < 24 && (set->hours & (1u << hour)) != 0)
-	{
-		int			minute = time % 3600 / 60;
-
-		rank += set->before[minute] +
-			sched_bits_count(set->seconds[minute] &
-							 sched_bits_below(time % 60));
-	}
+		rank += hour_rank(set, time % 3600);
 	return rank;
 }
 
@@ -321,12 +329,32 @@ element_select(RRuleSet *set, const Period *period, int64 index)
 	return day * DAY + time_select(set, (int) (index % set->per_day));
 }
 
+/* All the elements of a period that has so many days */
+static int64
+period_count(RRuleSet *set, int64 days)
+{
+	int			slot = (int) (days % RRULE_PERIOD_MEMO);
+	int64		total = days * set->per_day;
+
+	if (set->period_memo[slot].days != days)
+	{
+		set->period_memo[slot].days = (int32) days;
+		set->period_memo[slot].count =
+			(int32) position_count(set->parts, total, 0, total);
+	}
+	return set->period_memo[slot].count;
+}
+
 static int64
 positional_first(RRuleSet *set, int64 from, int64 until)
 {
 	int64		day = sched_floor_div(from, DAY);
 	int64		last_day = sched_floor_div(until - 1, DAY) + 1;
 	Period		period;
+
+	/* a day is like any other: then there is nothing, or something soon */
+	if (set->parts->freq == RRULE_DAILY && period_count(set, 1) == 0)
+		return RRULE_NO_SECOND;
 
 	/* the first period may have begun before */
 	day = rrule_days_period_start(set, rrule_days_period_of(set, day));
@@ -347,22 +375,6 @@ positional_first(RRuleSet *set, int64 from, int64 until)
 	return RRULE_NO_SECOND;
 }
 
-/* All the elements of a period that has so many days */
-static int64
-period_count(RRuleSet *set, int64 days)
-{
-	int			slot = (int) (days % RRULE_PERIOD_MEMO);
-	int64		total = days * set->per_day;
-
-	if (set->period_memo[slot].days != days)
-	{
-		set->period_memo[slot].days = (int32) days;
-		set->period_memo[slot].count =
-			(int32) position_count(set->parts, total, 0, total);
-	}
-	return set->period_memo[slot].count;
-}
-
 static int64
 positional_count(RRuleSet *set, int64 from, int64 until)
 {
@@ -371,6 +383,14 @@ positional_count(RRuleSet *set, int64 from, int64 until)
 	int64		count = 0;
 	Period		period;
 
+	if (set->parts->freq == RRULE_DAILY && last_day - day > 2)
+	{
+		/* whole days are alike and need not be visited */
+		return positional_count(set, from, (day + 1) * DAY) +
+			rrule_days_count(set, day + 1, last_day - 1) *
+			period_count(set, 1) +
+			positional_count(set, (last_day - 1) * DAY, until);
+	}
 	day = rrule_days_period_start(set, rrule_days_period_of(set, day));
 	while (next_period(set, day, last_day, &period))
 	{
@@ -435,12 +455,12 @@ grid_position(const RRuleSet *set, int64 second, int32 offset)
 	return sched_floor_mod(second - offset - set->base, set->step);
 }
 
-/* How many fires a day has in [from, until), which lies within that day */
-static int64
-grid_count_within(const RRuleSet *set, int64 from, int64 until, int32 offset)
+/* The fires in [from, until), within the hour that begins at "hour" */
+static int
+grid_count_units(const RRuleSet *set, int64 hour, int64 from, int64 until,
+				 int32 offset)
 {
-	int64		midnight = sched_floor_div(from, DAY) * DAY;
-	int64		count = 0;
+	int			count = 0;
 
 	for (int64 unit = from - grid_position(set, from, offset); unit < until;
 		 unit += set->step)
@@ -449,8 +469,38 @@ grid_count_within(const RRuleSet *set, int64 from, int64 until, int32 offset)
 		int64		high = Min(unit + set->unit, until);
 
 		if (low < high)
-			count += time_rank(set, (int) (high - midnight)) -
-				time_rank(set, (int) (low - midnight));
+			count += hour_rank(set, (int) (high - hour)) -
+				hour_rank(set, (int) (low - hour));
+	}
+	return count;
+}
+
+/* The fires in [from, until), which lies within one day */
+static int64
+grid_count_within(const RRuleSet *set, int64 from, int64 until, int32 offset)
+{
+	int64		midnight = sched_floor_div(from, DAY) * DAY;
+	int64		count = 0;
+	uint32		hours = set->hours &
+		~(uint32) sched_bits_below((int) ((from - midnight) / 3600));
+
+	for (; hours != 0; hours &= hours - 1)
+	{
+		int64		hour = midnight + sched_bits_lowest(hours) * 3600;
+		int32	   *known;
+
+		if (hour >= until)
+			break;
+		if (set->hour_counts == NULL || hour < from || hour + 3600 > until)
+		{
+			count += grid_count_units(set, hour, Max(hour, from),
+									  Min(hour + 3600, until), offset);
+			continue;
+		}
+		known = &set->hour_counts[grid_position(set, hour, offset)];
+		if (*known < 0)
+			*known = grid_count_units(set, hour, hour, hour + 3600, offset);
+		count += *known;
 	}
 	return count;
 }
@@ -459,29 +509,30 @@ grid_count_within(const RRuleSet *set, int64 from, int64 until, int32 offset)
 static int64
 grid_count_day(RRuleSet *set, int64 day, int32 offset)
 {
-	int64		position;
+	int32	   *known;
 
 	if (set->day_counts == NULL)
 		return grid_count_within(set, day * DAY, (day + 1) * DAY, offset);
 
-	position = grid_position(set, day * DAY, offset);
-	if (set->day_counts[position] < 0)
-		set->day_counts[position] =
-			(int32) grid_count_within(set, day * DAY, (day + 1) * DAY, offset);
-	return set->day_counts[position];
+	known = &set->day_counts[grid_position(set, day * DAY, offset)];
+	if (*known < 0)
+		*known = (int32) grid_count_within(set, day * DAY, (day + 1) * DAY,
+										   offset);
+	return *known;
 }
 
 /*
- * The table has an entry for each second of a step, hence only for steps up
+ * The tables have an entry for each second of a step, hence only for steps up
  * to a day; with a longer one most days hold no unit of the grid at all.
  */
 static void
-make_day_counts(RRuleSet *set)
+make_tables(RRuleSet *set)
 {
 	if (set->day_counts != NULL || set->step > DAY)
 		return;
-	set->day_counts = palloc(set->step * sizeof(int32));
-	memset(set->day_counts, 0xff, set->step * sizeof(int32));
+	set->day_counts = palloc(2 * set->step * sizeof(int32));
+	set->hour_counts = set->day_counts + set->step;
+	memset(set->day_counts, 0xff, 2 * set->step * sizeof(int32));
 }
 
 /* The first fire in [from, until), which lies within one day */
@@ -512,41 +563,61 @@ grid_first_within(const RRuleSet *set, int64 from, int64 until, int32 offset)
 	return RRULE_NO_SECOND;
 }
 
+/*
+ * The first day in [from, until) that is of the rule and has something of the
+ * grid; *from goes to where in it to begin, at midnight if possible.
+ */
+static int64
+grid_next_day(RRuleSet *set, int64 *from, int64 until, int32 offset)
+{
+	int64		position = grid_position(set, *from, offset);
+	int64		unit = position < set->unit ? *from :
+		*from + set->step - position;
+	int64		day;
+
+	if (unit >= until)
+		return RRULE_NO_SECOND;
+	day = rrule_days_first(set, sched_floor_div(unit, DAY),
+						   sched_floor_div(until - 1, DAY) + 1);
+	if (day != RRULE_NO_SECOND)
+		*from = Max(*from, day * DAY);
+	return day;
+}
+
+/* The fires of a day in [from, until) */
+static int64
+grid_count_part(RRuleSet *set, int64 day, int64 from, int64 until,
+				int32 offset)
+{
+	if (from == day * DAY && until == from + DAY)
+		return grid_count_day(set, day, offset);
+	return grid_count_within(set, from, until, offset);
+}
+
 static int64
 grid_first(RRuleSet *set, int64 from, int64 until, int32 offset)
 {
-	int64		last_day = sched_floor_div(until - 1, DAY) + 1;
 	int			in_vain = 0;
 
 	while (from < until)
 	{
-		int64		position = grid_position(set, from, offset);
-		int64		day;
+		int64		day = grid_next_day(set, &from, until, offset);
 		int64		found;
+		int64		end;
 
-		/* no day without a unit of the grid needs to be looked at */
-		if (position >= set->unit)
-			from += set->step - position;
-		day = rrule_days_first(set, sched_floor_div(from, DAY), last_day);
 		if (day == RRULE_NO_SECOND)
 			break;
-		from = Max(from, day * DAY);
-
 		if (++in_vain > GRID_PATIENCE)
+			make_tables(set);
+		end = Min(until, (day + 1) * DAY);
+		if (set->day_counts == NULL ||
+			grid_count_part(set, day, from, end, offset) > 0)
 		{
-			make_day_counts(set);
-			if (set->day_counts != NULL && from == day * DAY &&
-				grid_count_day(set, day, offset) == 0)
-			{
-				from = (day + 1) * DAY;
-				continue;
-			}
+			found = grid_first_within(set, from, end, offset);
+			if (found != RRULE_NO_SECOND)
+				return found;
 		}
-		found = grid_first_within(set, from, Min(until, (day + 1) * DAY),
-								  offset);
-		if (found != RRULE_NO_SECOND)
-			return found;
-		from = (day + 1) * DAY;
+		from = end;
 	}
 	return RRULE_NO_SECOND;
 }
@@ -606,27 +677,16 @@ grid_count(RRuleSet *set, int64 from, int64 until, int32 offset)
 	}
 
 	if (until - from > GRID_PATIENCE * (int64) DAY)
-		make_day_counts(set);
+		make_tables(set);
 	while (from < until)
 	{
-		int64		position = grid_position(set, from, offset);
-		int64		day;
+		int64		day = grid_next_day(set, &from, until, offset);
 		int64		end;
 
-		if (position >= set->unit)
-			from += set->step - position;
-		if (from >= until)
-			break;
-		day = rrule_days_first(set, sched_floor_div(from, DAY),
-							   sched_floor_div(until - 1, DAY) + 1);
 		if (day == RRULE_NO_SECOND)
 			break;
-		from = Max(from, day * DAY);
 		end = Min(until, (day + 1) * DAY);
-		if (from == day * DAY && end == from + DAY)
-			count += grid_count_day(set, day, offset);
-		else if (from < end)
-			count += grid_count_within(set, from, end, offset);
+		count += grid_count_part(set, day, from, end, offset);
 		from = end;
 	}
 	return count;
