@@ -639,11 +639,11 @@ sched_wait_for_task(PG_FUNCTION_ARGS)
 /*
  * Is there nothing in this database that the scheduler or a worker could do
  * now?  Tasks that are held back (job paused, no executor for their type) do
- * not count.  The scheduler's turns so far are stored; it is woken when it has
- * something to do, or *wake says so.
+ * not count.  Stores how many turns the scheduler has made, and wakes it for
+ * another.
  */
 static bool
-is_quiet(TimestampTz now, bool wake, uint64 *cycles)
+is_quiet(TimestampTz now, uint64 *cycles)
 {
 	SchedDatabase *db;
 	QClass	   *class;
@@ -676,8 +676,7 @@ is_quiet(TimestampTz now, bool wake, uint64 *cycles)
 			if (class->kind == SCHED_KIND_SQL && class->ready > 0)
 				quiet = false;
 	}
-	if (wake || !quiet)
-		sched_wake_scheduler(db);
+	sched_wake_scheduler(db);
 	sched_unlock();
 	return quiet;
 }
@@ -698,7 +697,7 @@ sched_settle(PG_FUNCTION_ARGS)
 	{
 		uint64		cycles = 0;
 
-		if (!is_quiet(sched_clock_now(), true, &cycles))
+		if (!is_quiet(sched_clock_now(), &cycles))
 			counting = false;
 		else if (!counting)
 		{
