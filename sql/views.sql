@@ -175,10 +175,23 @@ SELECT pg_temp.plan_has('SELECT * FROM sched.jobs', '_task_0') AS all_columns,
 	pg_temp.plan_has('SELECT name, status FROM sched.jobs', '_task_0') AS newest_task,
 	pg_temp.plan_has('SELECT name, status FROM sched.jobs', '_live_jobs') AS counts,
 	pg_temp.plan_has('SELECT name, status FROM sched.jobs', '_trigger') AS triggers;
--- of a task that has ended nobody asks shared memory; of another, somebody does
-SELECT m.what, pg_temp.plan_has(format('SELECT status FROM sched.tasks WHERE task_id = %s', m.task_id),
-	'Function Scan on _live_task .*never executed', 'ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF') AS not_asked
-FROM made m WHERE what IN ('completed', 'retrying') ORDER BY m.task_id;
+-- of a task that has ended nobody asks shared memory; of another, once
+SET track_functions = 'all';
+BEGIN;
+SELECT status, error FROM sched.tasks WHERE task_id = (SELECT task_id FROM made WHERE what = 'completed');
+SELECT count(*) AS asked FROM pg_stat_xact_user_functions WHERE funcname IN ('_live_task', '_attempt_before');
+COMMIT;
+BEGIN;
+SELECT status, error FROM sched.tasks WHERE task_id = (SELECT task_id FROM made WHERE what = 'retrying');
+SELECT funcname, calls FROM pg_stat_xact_user_functions WHERE funcname IN ('_live_task', '_attempt_before') ORDER BY funcname;
+COMMIT;
+RESET track_functions;
+-- the newest come first, and the last few are had without the others
+SELECT task_id = lag(task_id) OVER () - 1 AS going_down FROM (SELECT task_id FROM sched.tasks WHERE job_id = :job LIMIT 3) t;
+SET enable_seqscan = off;
+SELECT pg_temp.plan_has('SELECT * FROM sched.tasks ORDER BY task_id DESC LIMIT 10', 'Sort Key: .*task_id') AS merges,
+	pg_temp.plan_has('SELECT * FROM sched.tasks ORDER BY task_id DESC LIMIT 10', '^ *->  Sort') AS sorts;
+RESET enable_seqscan;
 
 --
 -- Health: says what is wrong, and does not fail on it

@@ -66,85 +66,72 @@ AS 'MODULE_PATHNAME', 'sched_as_owner';
 COMMENT ON FUNCTION sched._attempt_before(bigint) IS 'The newest ended attempt of a task, for views.';
 
 /*
- * All that sched.tasks shows, newest first.  The final outcome is one probe of
- * a primary key.  Only a task without one is looked up in shared memory, and only
- * if it has had an attempt that one is looked up.  The order costs little
- * where rows are few, and makes "the last ten" what it should be: ten rows.
+ * Newest first.  The final outcome is one probe of a primary key.  Only a task
+ * without one is looked up in shared memory, and only if it has had an attempt
+ * that one is looked up; OFFSET 0 keeps the planner from doing either more than
+ * once for a row.
  */
-CREATE VIEW sched._tasks_live WITH (security_barrier) AS
-SELECT t.task_id, t.job_id, t.run_id, t.scheduled_at, t.created_at, t.trigger_id, t.rerun_of,
-	t.priority, t.missed_count, t.idempotency_key, t.parameters,
-	j.name AS job_name, j.owner, j.priority AS job_priority, j.max_attempts AS job_max_attempts,
-	j.parameters AS job_parameters,
-	o.task_id IS NOT NULL AS ended, o.attempt, o.status, o.finished_at, o.queued_at, o.started_at,
-	o.executor_id, o.row_count, o.progress, o.sqlstate, o.error, o.reason, o.result,
-	CASE WHEN o.task_id IS NULL THEN sched._live_task(t.task_id) END AS live
-FROM sched._task t
-JOIN sched._job j ON j.job_id = t.job_id
-LEFT JOIN sched._outcome o ON o.task_id = t.task_id AND o.final
-WHERE sched._can_see(j.owner::oid)
-ORDER BY t.task_id DESC;
-COMMENT ON VIEW sched._tasks_live IS 'What sched.tasks is made of: rows, and what memory knows of those that have not ended.';
-
-CREATE VIEW sched._tasks WITH (security_barrier) AS
-SELECT t.*,
-	CASE WHEN NOT t.ended AND coalesce((t.live).attempt, 1) > 0
-		 THEN sched._attempt_before(t.task_id) END AS last
-FROM sched._tasks_live t
-ORDER BY t.task_id DESC;
-COMMENT ON VIEW sched._tasks IS 'What sched.tasks is made of: the attempt before the present one.';
-
 CREATE VIEW sched.tasks WITH (security_barrier) AS
 SELECT t.task_id,
 	t.job_id,
-	t.job_name,
-	pg_catalog.pg_get_userbyid(t.owner) AS owner,
+	j.name AS job_name,
+	pg_catalog.pg_get_userbyid(j.owner) AS owner,
 	CASE
-		WHEN t.ended THEN sched._outcome_status(t.status)
-		WHEN (t.live).status IS NOT NULL THEN (t.live).status
-		WHEN (t.last).retry_at IS NOT NULL THEN 'waiting_retry'
+		WHEN o.task_id IS NOT NULL THEN sched._outcome_status(o.status)
+		WHEN (m.live).status IS NOT NULL THEN (m.live).status
+		WHEN (p.last).retry_at IS NOT NULL THEN 'waiting_retry'
 		WHEN t.scheduled_at > sched._now() THEN 'scheduled'
 		ELSE 'ready'
 	END AS status,
 	CASE
-		WHEN t.ended AND t.started_at IS NULL THEN greatest(t.attempt - 1, 0)
-		WHEN t.ended THEN t.attempt
-		WHEN (t.live).status IN ('assigned', 'running') THEN (t.live).attempt
-		ELSE coalesce((t.last).attempt, 0)
+		WHEN o.task_id IS NOT NULL AND o.started_at IS NULL THEN greatest(o.attempt - 1, 0)
+		WHEN o.task_id IS NOT NULL THEN o.attempt
+		WHEN (m.live).status IN ('assigned', 'running') THEN (m.live).attempt
+		ELSE coalesce((p.last).attempt, 0)
 	END AS attempt,
-	coalesce(t.job_max_attempts, current_setting('sched.retry_max_attempts', true)::int) AS max_attempts,
-	coalesce(t.priority, t.job_priority, current_setting('sched.default_priority', true)::int) AS priority,
+	coalesce(j.max_attempts, current_setting('sched.retry_max_attempts', true)::int) AS max_attempts,
+	coalesce(t.priority, j.priority, current_setting('sched.default_priority', true)::int) AS priority,
 	t.scheduled_at,
-	CASE WHEN t.ended THEN t.queued_at ELSE coalesce((t.live).queued_at, (t.last).queued_at) END AS queued_at,
-	CASE WHEN t.ended THEN t.started_at ELSE coalesce((t.live).started_at, (t.last).started_at) END AS started_at,
-	t.finished_at,
+	CASE WHEN o.task_id IS NOT NULL THEN o.queued_at
+		 ELSE coalesce((m.live).queued_at, (p.last).queued_at) END AS queued_at,
+	CASE WHEN o.task_id IS NOT NULL THEN o.started_at
+		 ELSE coalesce((m.live).started_at, (p.last).started_at) END AS started_at,
+	o.finished_at,
 	CASE
-		WHEN (t.live).executor IS NOT NULL THEN (t.live).executor
-		WHEN coalesce(t.executor_id, (t.last).executor_id) IS NOT NULL
-			THEN coalesce(t.executor_id, (t.last).executor_id)::text
-		WHEN coalesce(t.started_at, (t.last).started_at) IS NOT NULL THEN 'built-in'
+		WHEN (m.live).executor IS NOT NULL THEN (m.live).executor
+		WHEN coalesce(o.executor_id, (p.last).executor_id) IS NOT NULL
+			THEN coalesce(o.executor_id, (p.last).executor_id)::text
+		WHEN coalesce(o.started_at, (p.last).started_at) IS NOT NULL THEN 'built-in'
 	END AS executor,
-	coalesce(t.parameters, t.job_parameters) AS parameters,
-	t.result,
-	coalesce(t.error, (t.last).error) AS error,
-	coalesce(t.sqlstate, (t.last).sqlstate) AS sqlstate,
-	coalesce(t.reason, (t.last).reason) AS reason,
-	coalesce(t.progress, (t.live).progress) AS progress,
+	coalesce(t.parameters, j.parameters) AS parameters,
+	o.result,
+	coalesce(o.error, (p.last).error) AS error,
+	coalesce(o.sqlstate, (p.last).sqlstate) AS sqlstate,
+	coalesce(o.reason, (p.last).reason) AS reason,
+	coalesce(o.progress, (m.live).progress) AS progress,
 	t.run_id,
 	t.rerun_of,
 	t.missed_count,
 	t.idempotency_key,
 	t.trigger_id,
-	t.row_count,
-	(t.live).progress_message AS progress_message,
-	(t.live).deadline AS deadline,
+	o.row_count,
+	(m.live).progress_message AS progress_message,
+	(m.live).deadline AS deadline,
 	CASE
-		WHEN t.ended THEN NULL
-		WHEN (t.live).status = 'waiting_retry' THEN coalesce((t.live).retry_at, (t.last).retry_at)
-		WHEN (t.live).status IS NULL THEN (t.last).retry_at
+		WHEN o.task_id IS NOT NULL THEN NULL
+		WHEN (m.live).status = 'waiting_retry' THEN coalesce((m.live).retry_at, (p.last).retry_at)
+		WHEN (m.live).status IS NULL THEN (p.last).retry_at
 	END AS retry_at,
 	t.created_at
-FROM sched._tasks t
+FROM sched._task t
+JOIN sched._job j ON j.job_id = t.job_id
+LEFT JOIN sched._outcome o ON o.task_id = t.task_id AND o.final
+CROSS JOIN LATERAL
+	(SELECT CASE WHEN o.task_id IS NULL THEN sched._live_task(t.task_id) END AS live OFFSET 0) AS m
+CROSS JOIN LATERAL
+	(SELECT CASE WHEN o.task_id IS NULL AND coalesce((m.live).attempt, 1) > 0
+				 THEN sched._attempt_before(t.task_id) END AS last OFFSET 0) AS p
+WHERE sched._can_see(j.owner::oid)
 ORDER BY t.task_id DESC;
 COMMENT ON VIEW sched.tasks IS 'Tasks, live and past, newest first. Terminal rows never change.';
 COMMENT ON COLUMN sched.tasks.status IS 'scheduled, waiting, ready, assigned, running, waiting_retry; terminal: completed, failed, timeout, cancelled, skipped, upstream_failed, missed.';

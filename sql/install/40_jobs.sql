@@ -427,7 +427,7 @@ BEGIN
 	SELECT i.kind, i.next_fire_at, i.surprise INTO v_info
 	FROM sched._schedule_info(p_trigger.schedule, coalesce(p_trigger.timezone, p_job.timezone),
 			coalesce(p_job.dst_policy, 'vixie'), p_job.calendar,
-			coalesce(p_job.start_at, p_job.activated_at, p_job.created_at), p_job.start_at, p_job.end_at,
+			coalesce(p_job.start_at, p_trigger.created_at), p_job.start_at, p_job.end_at,
 			sched._now()) AS i;
 	kind := v_info.kind;
 	next_fire_at := v_info.next_fire_at;

@@ -88,7 +88,7 @@ BEGIN
 		SELECT i.kind, i.next_fire_at INTO v_info
 		FROM sched._schedule_info(v_trigger.schedule, coalesce(v_trigger.timezone, p_job.timezone),
 				coalesce(p_job.dst_policy, 'vixie'), p_job.calendar,
-				coalesce(p_job.start_at, p_job.activated_at, p_job.created_at), p_job.start_at, p_job.end_at,
+				coalesce(p_job.start_at, v_trigger.created_at), p_job.start_at, p_job.end_at,
 				sched._now()) AS i;
 		v_any := true;
 		v_alive := v_alive OR v_info.next_fire_at IS NOT NULL
@@ -121,7 +121,7 @@ BEGIN
 		v_trigger.job_id := p_job.job_id;
 		v_trigger.schedule := p_schedule;
 		v_trigger.is_main := true;
-		v_trigger.created_at := sched._now();
+		v_trigger.created_at := sched._now();	/* fixed rates count from here */
 		PERFORM sched._trigger_put(p_job, v_trigger);
 	END IF;
 	RETURN true;

@@ -46,7 +46,7 @@ BEGIN
 		SELECT i.kind, i.next_fire_at INTO v_info
 		FROM sched._schedule_info(v_trigger.schedule, coalesce(v_trigger.timezone, p_job.timezone),
 				coalesce(p_job.dst_policy, 'vixie'), p_job.calendar,
-				coalesce(p_job.start_at, p_job.activated_at), p_job.start_at, p_job.end_at,
+				coalesce(p_job.start_at, v_trigger.created_at), p_job.start_at, p_job.end_at,
 				p_job.activated_at) AS i;
 		v_any := true;
 		v_alive := v_alive OR v_info.next_fire_at IS NOT NULL
