@@ -159,9 +159,10 @@ SQL
 	my $real = sql($node, <<'SQL');
 SELECT s.name || ' ' || CASE
 	WHEN s.boot_val = '' THEN 'empty'
-	WHEN s.unit = 's' AND s.boot_val::int > 0 AND s.boot_val::int % 86400 = 0 THEN '`' || s.boot_val::int / 86400 || 'd`'
-	WHEN s.unit = 's' AND s.boot_val::int > 0 AND s.boot_val::int % 3600 = 0 THEN '`' || s.boot_val::int / 3600 || 'h`'
-	WHEN s.unit = 's' THEN '`' || s.boot_val || 's`'
+	WHEN s.unit = 's' THEN CASE
+		WHEN s.boot_val::int > 0 AND s.boot_val::int % 86400 = 0 THEN '`' || s.boot_val::int / 86400 || 'd`'
+		WHEN s.boot_val::int > 0 AND s.boot_val::int % 3600 = 0 THEN '`' || s.boot_val::int / 3600 || 'h`'
+		ELSE '`' || s.boot_val || 's`' END
 	ELSE '`' || s.boot_val || '`' END
 FROM pg_settings s WHERE s.name LIKE 'sched.%' ORDER BY s.name COLLATE "C"
 SQL
