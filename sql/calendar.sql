@@ -1,6 +1,9 @@
 --
 -- calendars: which days they include, who may change them, what they do to schedules
 --
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS sched;
+RESET client_min_messages;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 \set SHOW_CONTEXT never

@@ -1,6 +1,9 @@
 --
 -- schedules: when they fire, what they mean, how bad ones are refused
 --
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS sched;
+RESET client_min_messages;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 

@@ -34,6 +34,7 @@
 #include "access/xact.h"
 #include "application/launcher.h"
 #include "catalog/pg_database.h"
+#include "infrastructure/pgzone.h"
 #include "infrastructure/queue.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
@@ -729,6 +730,7 @@ sched_launcher_main(Datum main_arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			sched_pgzone_publish();
 		}
 
 		MemoryContextSwitchTo(cycle_context);

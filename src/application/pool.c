@@ -31,6 +31,7 @@
 #define PATIENCE		(2 * 1000)	/* microseconds before one more worker */
 #define MAX_START_FAILURES	3
 #define MAX_WANTS		16
+#define STILLBORN_AGE	(60 * USECS_PER_SEC)
 
 typedef struct Want
 {
@@ -148,12 +149,15 @@ notice_stillborn(int db)
 		SchedWorker *worker = &sched_shared->workers[i];
 		pid_t		pid;
 
-		if (handles[i] == NULL ||
+		/* one that an earlier scheduler started has no handle: by its age */
+		if (handles[i] != NULL &&
 			GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
 			continue;
 		sched_lock(LW_EXCLUSIVE);
 		if (worker->state == SCHED_WORKER_STARTING && worker->db == db &&
-			worker->database == MyDatabaseId && worker->proc == NULL)
+			worker->database == MyDatabaseId && worker->proc == NULL &&
+			(handles[i] != NULL ||
+			 GetCurrentTimestamp() - worker->since > STILLBORN_AGE))
 		{
 			QClass	   *class = sched_queue_find_class(db, worker->role,
 													   SCHED_KIND_SQL);
@@ -168,7 +172,8 @@ notice_stillborn(int db)
 			sched_shared->workers_used--;
 		}
 		sched_unlock();
-		pfree(handles[i]);
+		if (handles[i] != NULL)
+			pfree(handles[i]);
 		handles[i] = NULL;
 	}
 }

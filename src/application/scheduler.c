@@ -102,7 +102,6 @@ attach(int slot)
 	database->scheduler_pid = MyProcPid;
 	database->exit_reason = SCHED_EXIT_FAILED;
 	database->started_at = GetCurrentTimestamp();
-	database->leave = false;
 	sched_unlock();
 	before_shmem_exit(leave_slot, (Datum) 0);
 }

@@ -438,8 +438,8 @@ sched_script_run(const char *text, MemoryContext result_context,
 	{
 		RawStmt    *raw = lfirst_node(RawStmt, cell);
 
-		if (own_transactions)
-			StartTransactionCommand();	/* no-op for the first, and in a block */
+		if (own_transactions && cell != list_head(statements))
+			StartTransactionCommand();	/* no-op in a block */
 		if (block)
 			BeginImplicitTransactionBlock();
 		MemoryContextSwitchTo(work);

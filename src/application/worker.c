@@ -86,6 +86,8 @@ leave_slot(int code, Datum arg)
 			sched_shared->databases[i].want_workers = true;
 			sched_wake_scheduler(&sched_shared->databases[i]);
 		}
+	if (db->scheduler == NULL)
+		sched_wake_launcher();
 	sched_unlock();
 }
 
@@ -379,6 +381,7 @@ run_task(SchedAttempt *attempt)
 		/* no cancellation while the failure is written down */
 		stop = me->stop;
 		QueryCancelPending = false;
+		copy_progress();
 		if (!was_ended_elsewhere(attempt))
 			record_failure(&current.attempt, error, stop);
 	}

@@ -323,10 +323,11 @@ apply_note(const Note *note, int me, TimestampTz now)
 static void
 apply_all(bool committed)
 {
-	int			me = sched_shmem_my_database();
 	TimestampTz now = sched_clock_now();
+	int			me;
 
 	sched_lock(LW_EXCLUSIVE);
+	me = sched_shmem_my_database();
 	for (int i = 0; i < note_count; i++)
 	{
 		Note	   *note = &notes[i];
@@ -387,8 +388,8 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId subid,
 	}
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
-		me = sched_shmem_my_database();
 		sched_lock(LW_EXCLUSIVE);
+		me = sched_shmem_my_database();
 		for (int i = 0; i < note_count; i++)
 		{
 			if (notes[i].subid != subid)

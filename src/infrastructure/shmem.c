@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "infrastructure/pgzone.h"
 #include "infrastructure/queue.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
@@ -57,6 +58,7 @@ startup_shmem(void)
 		sched_shared->lock = &(GetNamedLWLockTranche("sched"))->lock;
 		pg_atomic_init_u64(&sched_shared->frozen_clock, 0);
 	}
+	sched_pgzone_share_attach(&sched_shared->zone, found);
 	sched_queue_attach(found);
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -116,6 +118,8 @@ sched_shmem_my_database(void)
 bool
 sched_shmem_is_held(Oid database)
 {
+	if (!OidIsValid(database))
+		return false;
 	for (int i = 0; i < SCHED_MAX_HOLDS; i++)
 		if (sched_shared->holds[i].database == database)
 			return true;

@@ -10,6 +10,7 @@
 #ifndef SCHED_SHMEM_H
 #define SCHED_SHMEM_H
 
+#include "infrastructure/pgzone.h"
 #include "lib/pairingheap.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
@@ -133,6 +134,7 @@ typedef struct SchedShared
 {
 	LWLock	   *lock;
 	pg_atomic_uint64 frozen_clock;
+	SchedZoneShare zone;		/* the server's TimeZone */
 	PGPROC	   *launcher;		/* NULL: none */
 	pid_t		launcher_pid;
 	bool		probe;			/* a database may have got the extension */
