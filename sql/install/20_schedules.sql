@@ -215,9 +215,10 @@ BEGIN
 	PERFORM sched._calendar_check(calendar, _create_calendar.spec);
 
 	INSERT INTO sched._calendar AS c (name, spec, owner, description, created_at, updated_at)
-	VALUES (calendar, _create_calendar.spec, _create_calendar.caller::regrole,
+	SELECT calendar, _create_calendar.spec, _create_calendar.caller::regrole,
 			coalesce(_create_calendar.description, _create_calendar.spec ->> 'description'),
-			sched._now(), sched._now())
+			clock.now, clock.now
+	FROM (SELECT sched._now() AS now OFFSET 0) AS clock
 	ON CONFLICT ON CONSTRAINT calendar_pkey DO NOTHING;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'calendar "%" already exists', calendar USING
