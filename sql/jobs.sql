@@ -6,6 +6,7 @@ CREATE EXTENSION IF NOT EXISTS sched;
 RESET client_min_messages;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
+SET intervalstyle = 'postgres';
 
 -- The error of a statement as one line: SQLSTATE, message, detail, hint.
 CREATE FUNCTION pg_temp.error_of(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$

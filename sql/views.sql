@@ -6,6 +6,7 @@ CREATE EXTENSION IF NOT EXISTS sched;
 RESET client_min_messages;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
+SET intervalstyle = 'postgres';
 
 CREATE FUNCTION pg_temp.error_of(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
@@ -61,10 +62,10 @@ SELECT task_id, :job, task_id, CASE what WHEN 'future' THEN '2090-01-01 00:00+00
 	'2026-01-01 10:00+00', CASE what WHEN 'completed' THEN 9 END, CASE what WHEN 'missed' THEN 17 END,
 	CASE what WHEN 'failed' THEN '{"from": "task"}'::jsonb END, CASE what WHEN 'completed' THEN 'key-1' END
 FROM made;
-INSERT INTO sched._outcome (task_id, attempt, status, final, finished_at, queued_at, started_at, retry_at,
+INSERT INTO sched._outcome (task_id, attempt, status, final, finished_at, queued_at, started_at, executor_id, retry_at,
 	row_count, sqlstate, error, reason, result)
 SELECT m.task_id, o.attempt, o.status, o.final, '2026-01-01 10:00+00'::timestamptz + o.attempt * interval '1 min',
-	o.started, o.started, o.retry_at, o.row_count, o.sqlstate, o.error, o.reason, o.result
+	o.started, o.started, CASE WHEN o.started IS NOT NULL THEN 1 END, o.retry_at, o.row_count, o.sqlstate, o.error, o.reason, o.result
 FROM made m JOIN (VALUES
 	('completed', 1, 'c'::"char", true, '2026-01-01 10:00:01+00'::timestamptz, NULL::timestamptz, 3, NULL, NULL, NULL, '{"ok": true}'::jsonb),
 	('failed', 1, 'f', false, '2026-01-01 10:00:01+00', '2026-01-01 10:02+00', NULL, '40001', 'first', NULL, NULL),

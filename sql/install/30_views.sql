@@ -9,6 +9,11 @@
  * leaves out when nobody asks for them.
  */
 
+/* A column that calls something volatile is never left out. */
+ALTER FUNCTION sched._now() STABLE;
+ALTER FUNCTION sched._live_task(bigint) STABLE;
+ALTER FUNCTION sched._live_jobs() STABLE;
+
 CREATE FUNCTION sched._outcome_status(outcome "char") RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE outcome
@@ -23,6 +28,12 @@ RETURN CASE outcome
 	WHEN 'b' THEN 'released'
 END;
 COMMENT ON FUNCTION sched._outcome_status("char") IS 'The word for the code of an outcome.';
+
+/* The built-in SQL workers are one executor; while a task runs its worker is shown. */
+CREATE FUNCTION sched._executor_name(executor_id int) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE executor_id WHEN 1 THEN 'sql' ELSE executor_id::text END;
+COMMENT ON FUNCTION sched._executor_name(int) IS 'The name of an executor.';
 
 /*
  * How the newest ended attempt of a task went that has not ended itself.  By a
@@ -99,9 +110,7 @@ SELECT t.task_id,
 	o.finished_at,
 	CASE
 		WHEN (m.live).executor IS NOT NULL THEN (m.live).executor
-		WHEN coalesce(o.executor_id, (p.last).executor_id) IS NOT NULL
-			THEN coalesce(o.executor_id, (p.last).executor_id)::text
-		WHEN coalesce(o.started_at, (p.last).started_at) IS NOT NULL THEN 'built-in'
+		ELSE sched._executor_name(coalesce(o.executor_id, (p.last).executor_id))
 	END AS executor,
 	coalesce(t.parameters, j.parameters) AS parameters,
 	o.result,

@@ -143,7 +143,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM sched._task_find(p_caller, p_task_id, 'see');
 	RETURN QUERY
-		SELECT o.attempt, coalesce(o.executor_id::text, 'built-in'), o.started_at, o.finished_at,
+		SELECT o.attempt, sched._executor_name(o.executor_id), o.started_at, o.finished_at,
 			sched._outcome_status(o.status), o.error, o.sqlstate
 		FROM sched._outcome o
 		WHERE o.task_id = p_task_id

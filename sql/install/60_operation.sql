@@ -344,6 +344,7 @@ BEGIN
 		v_count := v_count + 1;
 	END IF;
 	PERFORM sched._wake_launcher();
+	PERFORM sched._wake();
 	RETURN v_count > 0;
 END $$;
 COMMENT ON FUNCTION sched._resume_all(oid) IS 'Behind sched.resume_all().';

@@ -31,7 +31,7 @@ RETURN (
 		ARRAY['next_fire_times', 'describe_schedule', 'calendar_includes', 'liveness', 'readiness',
 			'scaling_metric', 'health', 'status', 'prometheus_metrics', 'get_job', 'job_plan', 'get_task',
 			'tasks_by_job', 'tasks_by_status', 'task_logs', 'task_attempts', 'task_executor', 'why',
-			'dependency_graph', 'current_task', 'log'] AS read,
+			'dependency_graph', 'current_task', 'log', 'wait_for_task'] AS read,
 		ARRAY['activate_job', 'pause_job', 'resume_job', 'disable_job', 'run_job', 'schedule_task',
 			'schedule_tasks', 'cancel_task', 'retry_task', 'rerun_task', 'backfill', 'report_progress',
 			'log_task'] AS operate,
@@ -50,7 +50,7 @@ COMMENT ON FUNCTION sched._role_functions(text) IS 'The public functions that a 
 /* The private functions that views call with their reader's rights. */
 CREATE FUNCTION sched._view_functions() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ARRAY['_can_see', '_now', '_outcome_status', '_live_task', '_live_jobs', '_attempt_before'];
+RETURN ARRAY['_can_see', '_now', '_outcome_status', '_executor_name', '_live_task', '_live_jobs', '_attempt_before'];
 COMMENT ON FUNCTION sched._view_functions() IS 'The private functions that the reader of a view needs.';
 
 /* A role that is there already is taken only if it is as harmless as a new one. */
