@@ -26,10 +26,10 @@ SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent IN ('sched._task'::regclass, 'sched._outcome'::regclass, 'sched._log'::regclass)
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
 
--- Settle upkeep first, then keep it away.
-SELECT sched._segment_position() AS position, sched._segment_position() / 1000000 AS current \gset
+-- Everybody else is kept away, by locks that are taken before any other.
 BEGIN;
-LOCK TABLE sched._segment IN SHARE UPDATE EXCLUSIVE MODE;
+LOCK TABLE ONLY sched._segment, ONLY sched._task, ONLY sched._outcome, ONLY sched._log IN ACCESS EXCLUSIVE MODE;
+SELECT sched._segment_position() AS position, sched._segment_position() / 1000000 AS current \gset
 SELECT max(segment_id) - :current AS ahead FROM sched._segment \gset
 SELECT sched._segments_ensure(:ahead) AS nothing_to_do;
 SELECT sched._segments_ensure(:ahead + 2) AS made;

@@ -194,7 +194,8 @@ COMMENT ON FUNCTION sched._segments_ensure(int) IS 'Makes the partitions that ta
  * and retention can drop them as a whole.
  */
 CREATE FUNCTION sched._segment_rotate(p_age interval DEFAULT '1 day') RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 DECLARE
 	v_position	bigint := sched._segment_position();
 	v_now		timestamptz := sched._now();
@@ -377,8 +378,8 @@ BEGIN
 	SELECT s.segment_id INTO v_id FROM sched._segment s
 	WHERE s.closed_at IS NOT NULL AND s.newest_at < v_cutoff
 	ORDER BY s.lo LIMIT 1;
-	IF FOUND THEN
-		RETURN sched._segment_drop(v_id)::int;
+	IF FOUND AND sched._segment_drop(v_id) THEN
+		RETURN 1;
 	END IF;
 
 	/* Logs alone, where they are kept for less long. */
@@ -391,7 +392,7 @@ BEGIN
 			EXECUTE format('TRUNCATE sched.%I', '_log_' || v_id);
 			RETURN 1;
 		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-			RETURN 0;
+			NULL;					/* next time; the rest may go on */
 		END;
 	END IF;
 
