@@ -654,7 +654,7 @@ sched_rrule_last(const SchedRRule *rule, const SchedZone *zone,
 		}
 		else
 			high = probe;
-		span *= 2;
+		span = Min(span * 2, horizon);
 	}
 	search_end(&search);
 	return best * SCHED_USEC_PER_SEC;
