@@ -27,14 +27,14 @@
 typedef enum BenchOperation
 {
 	PARSE, FIRST, NEXT, LAST, COUNT
-} BenchOperation;
+}			BenchOperation;
 
 typedef struct BenchCase
 {
 	BenchOperation operation;
 	const char *text;
 	double		bound;			/* nanoseconds */
-} BenchCase;
+}			BenchCase;
 
 static const char *const operation_names[] = {"parse", "first", "next", "last", "count"};
 
@@ -85,11 +85,11 @@ cpu_seconds(void)
 
 /* Nanoseconds per call in one batch. */
 static double
-run_batch(const BenchCase *bench, int64 *sink)
+run_batch(const BenchCase * bench, int64 *sink)
 {
 	const SchedZone *zone = tzfile_zone("Europe/Berlin");
 	SchedTime	now = (SchedTime) sched_civil_day(2026, 7, 1) *
-		SCHED_SECS_PER_DAY * SCHED_USEC_PER_SEC;
+	SCHED_SECS_PER_DAY * SCHED_USEC_PER_SEC;
 	SchedTime	ten_years = now + INT64CONST(315576000) * SCHED_USEC_PER_SEC;
 	SchedRRule *rule = sched_rrule_parse(bench->text, NULL);
 	double		start = cpu_seconds();
@@ -171,7 +171,7 @@ main(void)
 	printf("%-6s %-104s %10s %10s\n", "call", "rule", "ns", "bound");
 	for (int i = 0; i < lengthof(benches); i++)
 	{
-		const BenchCase *bench = &benches[i];
+		const		BenchCase *bench = &benches[i];
 		double		best = run_batch(bench, &sink);
 
 		for (int batch = 1; batch < BATCHES; batch++)

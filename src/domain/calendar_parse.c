@@ -453,7 +453,7 @@ typedef struct ObjectItem
 static bool
 read_date_member(Parser *parser, const char *what, SchedDate *date)
 {
-	char		text[ITEM_SIZE];
+	char text[	ITEM_SIZE];
 	const char *position;
 	const char *rest;
 

@@ -336,7 +336,7 @@ find_limit(const Search *search, int64 start, int64 horizon)
 
 		if (count >= wanted)
 		{
-			int64		low = from;	/* fewer than wanted before it */
+			int64		low = from; /* fewer than wanted before it */
 			int64		high = until;	/* enough */
 
 			while (high - low > 1)
@@ -643,7 +643,7 @@ sched_rrule_last(const SchedRRule *rule, const SchedZone *zone,
 	for (int64 span = 64; low < high;)
 	{
 		int64		probe = bisect ? low + (high - low) / 2 :
-			Max(low, high - span);
+		Max(low, high - span);
 		int64		found = fire_first(&search, probe, high);
 
 		if (found != RRULE_NO_SECOND)

@@ -323,7 +323,7 @@ count_bits(const uint64 *bits, int from, int until)
 	for (int word = from / 64; word < RRULE_YEAR_WORDS && word * 64 < until; word++)
 	{
 		uint64		rest = bits[word] &
-			sched_bits_below(Min(until - word * 64, 64));
+		sched_bits_below(Min(until - word * 64, 64));
 
 		if (word == from / 64)
 			rest &= ~sched_bits_below(from % 64);
@@ -348,8 +348,8 @@ search_days(RRuleSet *set, int64 from, int64 until, bool phased)
 		RRuleBits	buffer;
 		int			length;
 		const uint64 *bits = phased ?
-			phased_year_bits(set, year, buffer, &length) :
-			year_bits(set, year, &length);
+		phased_year_bits(set, year, buffer, &length) :
+		year_bits(set, year, &length);
 		int			found = first_bit(bits, (int) Max(from - first, 0));
 
 		if (found >= 0)
@@ -392,8 +392,8 @@ count_days(RRuleSet *set, int64 from, int64 until, bool phased)
 		RRuleBits	buffer;
 		int			length;
 		const uint64 *bits = phased ?
-			phased_year_bits(set, year, buffer, &length) :
-			year_bits(set, year, &length);
+		phased_year_bits(set, year, buffer, &length) :
+		year_bits(set, year, &length);
 
 		count += count_bits(bits, (int) Max(from - first, 0),
 							(int) Min(until - first, length));

@@ -363,7 +363,7 @@ append_extra_dates(StringInfo out, const char *what,
 	list_end(&list);
 }
 
-char *
+char	   *
 sched_rrule_describe(const SchedRRule *rule)
 {
 	const RRuleParts *parts = &rule->parts;

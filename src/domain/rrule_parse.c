@@ -741,7 +741,7 @@ check_days(Cursor *cursor)
 						  "A number before a weekday counts within a month or a year.",
 						  "Use FREQ=MONTHLY, or leave the number out.");
 	if (parts->has_nth && (given & RRULE_GIVEN(RRULE_BYWEEKNO)))
-		return refuse(cursor, cursor->text + cursor->key_position[RRULE_BYDAY],
+		return refuse(cursor, cursor->text +cursor->key_position[RRULE_BYDAY],
 					  "BYDAY with a number does not go with BYWEEKNO",
 					  "A week has each weekday once.",
 					  "Leave the number out.");
@@ -763,8 +763,8 @@ check_parts(Cursor *cursor)
 	if ((given & RRULE_GIVEN(RRULE_COUNT)) &&
 		(given & RRULE_GIVEN(RRULE_UNTIL)))
 		return refuse(cursor,
-					  cursor->text + Max(cursor->key_position[RRULE_COUNT],
-										 cursor->key_position[RRULE_UNTIL]),
+					  cursor->text +Max(cursor->key_position[RRULE_COUNT],
+										cursor->key_position[RRULE_UNTIL]),
 					  "COUNT does not go with UNTIL in recurrence rule", NULL,
 					  "Give one of the two.");
 	if ((given & RRULE_GIVEN(RRULE_BYSETPOS)) &&
@@ -772,7 +772,7 @@ check_parts(Cursor *cursor)
 				  RRULE_GIVEN(RRULE_BYMINUTE) |
 				  RRULE_GIVEN(RRULE_BYSECOND))) == 0)
 		return refuse(cursor,
-					  cursor->text + cursor->key_position[RRULE_BYSETPOS],
+					  cursor->text +cursor->key_position[RRULE_BYSETPOS],
 					  "BYSETPOS needs another part to select from",
 					  "It picks out of what the other BY parts of a period give.",
 					  "For example \"BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1\" for the last weekday.");
@@ -789,6 +789,7 @@ sched_rrule_parse(const char *text, SchedError *err)
 	memset(&cursor, 0, sizeof(cursor));
 	cursor.text = text;
 	cursor.at = text;
+
 	cursor.err = err != NULL ? err : &ignored;
 	cursor.parts = &rule->parts;
 	rule->parts.interval = 1;

@@ -104,7 +104,7 @@ time_rank(const RRuleSet *set, int time)
 {
 	int			hour = time / 3600;
 	int			rank = set->per_hour *
-		sched_bits_count(set->hours & sched_bits_below(hour));
+	sched_bits_count(set->hours & sched_bits_below(hour));
 
 	if (hour < 24 && (set->hours & (1u << hour)) != 0)
 		rank += hour_rank(set, time % 3600);
@@ -482,7 +482,7 @@ grid_count_within(const RRuleSet *set, int64 from, int64 until, int32 offset)
 	int64		midnight = sched_floor_div(from, DAY) * DAY;
 	int64		count = 0;
 	uint32		hours = set->hours &
-		~(uint32) sched_bits_below((int) ((from - midnight) / 3600));
+	~(uint32) sched_bits_below((int) ((from - midnight) / 3600));
 
 	for (; hours != 0; hours &= hours - 1)
 	{
@@ -572,7 +572,7 @@ grid_next_day(RRuleSet *set, int64 *from, int64 until, int32 offset)
 {
 	int64		position = grid_position(set, *from, offset);
 	int64		unit = position < set->unit ? *from :
-		*from + set->step - position;
+	*from + set->step - position;
 	int64		day;
 
 	if (unit >= until)
@@ -668,7 +668,7 @@ grid_count(RRuleSet *set, int64 from, int64 until, int32 offset)
 	if (until - from > 2 * set->step && grid_is_unrestricted(set))
 	{
 		int64		per_unit = set->unit == 3600 ? set->per_hour :
-			set->unit == 60 ? sched_bits_count(set->seconds[0]) : 1;
+		set->unit == 60 ? sched_bits_count(set->seconds[0]) : 1;
 		int64		first = from + set->step - grid_position(set, from, offset);
 		int64		whole = (until - first) / set->step;
 

@@ -63,14 +63,14 @@ use(const SchedCalendar *calendar, const char *text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char		text[MAX_TEXT];
+	char text[	MAX_TEXT];
 	SchedError	err;
 	SchedCalendar *calendar;
 
 	if (size >= sizeof(text))
 		return 0;
 	memcpy(text, data, size);
-	text[size] = '\0';
+	text[		size] = '\0';
 
 	memset(&err, 0, sizeof(err));
 	calendar = sched_calendar_parse(text, resolve, text, &err);

@@ -148,7 +148,7 @@ ask(const Question *q, SchedTime after)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char		text[MAX_TEXT];
+	char text[	MAX_TEXT];
 	SchedError	err;
 	SchedRRule *rule;
 	double		begin;
@@ -156,7 +156,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 3 || size - 3 >= sizeof(text))
 		return 0;
 	memcpy(text, data + 3, size - 3);
-	text[size - 3] = '\0';
+	text[		size - 3] = '\0';
 
 	memset(&err, 0, sizeof(err));
 	begin = cpu_seconds();
@@ -172,7 +172,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		/* days before and after now, thousands of them */
 		SchedTime	far = (SchedTime) 47 * SCHED_SECS_PER_DAY *
-			SCHED_USEC_PER_SEC;
+		SCHED_USEC_PER_SEC;
 		Question	q;
 		char	   *words = sched_rrule_describe(rule);
 
@@ -182,6 +182,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		q.zone = tzfile_zone(zone_names[data[0] % lengthof(zone_names)]);
 		q.anchor = ((int) data[1] - 128) * far + data[0];
 		q.text = text;
+
 		demand(q.zone != NULL, "no time zones", text);
 		ask(&q, ((int) data[2] - 128) * far * 8);
 		ask(&q, SCHED_TIME_BEGIN);

@@ -70,7 +70,7 @@ typedef struct Rule
 	int			wkst;
 	int64		start;			/* local second */
 	const SchedZone *zone;
-	char		text[2048];
+	char text[	2048];
 } Rule;
 
 /* ---- random numbers ---- */
@@ -337,8 +337,8 @@ weekday_says_yes(const Rule *rule, int32 day, SchedDate date)
 	bool		by_month = rule->freq == MONTHLY || rule->months.n > 0;
 	int32		first = sched_civil_day(date.year, by_month ? date.month : 1, 1);
 	int32		last = by_month ?
-		first + sched_civil_month_days(date.year, date.month) - 1 :
-		first + days_of_year(date.year) - 1;
+	first + sched_civil_month_days(date.year, date.month) - 1 :
+	first + days_of_year(date.year) - 1;
 
 	for (int i = 0; i < rule->weekdays.n; i++)
 	{
@@ -359,7 +359,7 @@ day_says_yes(const Rule *rule, int32 day)
 	int			length = sched_civil_month_days(date.year, date.month);
 	int			in_year = year_day(day, date.year);
 	bool		no_day = rule->month_days.n + rule->weekdays.n +
-		rule->year_days.n == 0;
+	rule->year_days.n == 0;
 
 	if (rule->months.n > 0 && !contains(&rule->months, date.month))
 		return false;
@@ -572,7 +572,7 @@ reading_says_yes(const Rule *rule, int64 reading)
 	if (strcmp(known_text, rule->text) != 0)
 	{
 		int			unit = rule->freq == HOURLY ? 3600 :
-			rule->freq == MINUTELY ? 60 : 1;
+		rule->freq == MINUTELY ? 60 : 1;
 
 		for (int from = 0; from < DAY; from += unit)
 			mark_unit(rule, from, unit, known_time);
@@ -747,7 +747,7 @@ setting(const char *name, int64 otherwise)
 {
 	const char *text = getenv(name);
 
-	return text != NULL && *text != '\0' ? strtoll(text, NULL, 10) : otherwise;
+	return text !=NULL && *text !='\0' ? strtoll(text, NULL, 10) : otherwise;
 }
 
 int

@@ -154,7 +154,7 @@ test_edges(void)
 	{
 		SchedTaskStatus status = (SchedTaskStatus) s;
 		bool		running = status == SCHED_TASK_RUNNING ||
-			status == SCHED_TASK_WAITING_RETRY;
+		status == SCHED_TASK_WAITING_RETRY;
 
 		for (int type = 0; type < SCHED_EDGE_MUTEX; type++)
 			unit_is_int(sched_edge_letter((SchedEdgeType) type, status, false,

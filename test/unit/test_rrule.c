@@ -169,7 +169,7 @@ instant(const char *text)
 	}
 	if (text[15] == '+' || text[15] == '-')
 	{
-		offset = atoi(text + 16);
+		offset = atoi(text +16);
 		offset = (offset / 100 * 60 + offset % 100) * 60;
 		if (text[15] == '-')
 			offset = -offset;
