@@ -58,6 +58,7 @@ static TimestampTz last_clock;
 static void
 leave_slot(int code, Datum arg)
 {
+	sched_recover_interrupted(my_db);
 	sched_lock(LW_EXCLUSIVE);
 	database->scheduler = NULL;
 	database->scheduler_pid = 0;
@@ -146,45 +147,69 @@ ring_timers(void)
 static void
 take_changes(void)
 {
-	int64	   *jobs;
+	int64	   *jobs = palloc(sizeof(database->changes));
 	int			count;
 	bool		all;
 
 	sched_lock(LW_EXCLUSIVE);
 	count = database->change_count;
 	all = database->change_overflow;
-	jobs = palloc(Max(count, 1) * sizeof(int64));
 	memcpy(jobs, database->changes, count * sizeof(int64));
 	database->change_count = 0;
 	database->change_overflow = false;
 	sched_unlock();
 
-	if (all)
+	PG_TRY();
 	{
-		sched_compiled_calendars_changed();
-		sched_triggers_load_all(my_db, false);
+		if (all)
+		{
+			sched_compiled_calendars_changed();
+			sched_triggers_load_all(my_db, false);
+		}
+		else if (count > 0)
+			sched_triggers_reload(my_db, jobs, count);
 	}
-	else if (count > 0)
-		sched_triggers_reload(my_db, jobs, count);
+	PG_CATCH();
+	{
+		/* the ring has forgotten them, and some may be half read */
+		sched_lock(LW_EXCLUSIVE);
+		database->change_overflow = true;
+		sched_unlock();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	pfree(jobs);
 }
 
-static void
-start_up(void)
+/* Do the data come from elsewhere?  Then nothing runs. */
+static bool
+hold_copy(void)
 {
-	bool		server_start;
 	char		reason[80] = "";
 	bool		held = sched_upkeep_is_copy(reason, sizeof(reason));
 
 	sched_lock(LW_EXCLUSIVE);
-	server_start = !database->loaded;
 	database->held = held;
 	sched_unlock();
 	if (held)
 		ereport(LOG,
 				(errmsg("sched: jobs of this database stand still: %s", reason),
 				 errhint("Run SELECT sched.resume_all() to let them run here.")));
+	return held;
+}
+
+static void
+start_up(void)
+{
+	bool		server_start;
+	bool		held = hold_copy();
+
+	sched_lock(LW_SHARED);
+	server_start = !database->loaded;
+	sched_unlock();
 
 	sched_upkeep_run();
+	sched_pool_put_back(my_db);
 	if (server_start)
 		sched_recover_all(my_db);
 	sched_triggers_load_all(my_db, server_start && !held);
@@ -216,6 +241,18 @@ check_held(void)
 	sched_unlock();
 }
 
+/*
+ * A restore creates the extension first and brings the rows afterwards, when
+ * we are at work already.  Triggers that have never been seen here give
+ * it away before they fire.
+ */
+static void
+check_restored(void)
+{
+	if (sched_triggers_found_unknown() && !database->held)
+		(void) hold_copy();
+}
+
 /* The clock was set: what was computed from it is computed again. */
 static void
 check_clock(void)
@@ -239,6 +276,7 @@ turn(void)
 	check_clock();
 	check_held();
 	take_changes();
+	check_restored();
 	sched_pool_settle(my_db);
 
 	if (sched_enabled && !database->held)
@@ -277,6 +315,8 @@ turn(void)
 
 	if (GetCurrentTimestamp() >= next_upkeep)
 	{
+		if (!database->held)
+			(void) hold_copy();
 		sched_upkeep_run();
 		next_upkeep = GetCurrentTimestamp() + UPKEEP_INTERVAL;
 	}
@@ -374,6 +414,9 @@ sched_scheduler_main(Datum slot)
 		HOLD_INTERRUPTS();
 		EmitErrorReport();
 		AbortOutOfAnyTransaction();
+		LWLockReleaseAll();
+		sched_recover_interrupted(my_db);
+		sched_pool_put_back(my_db);
 		MemoryContextSwitchTo(TopMemoryContext);
 		FlushErrorState();
 		RESUME_INTERRUPTS();

@@ -56,6 +56,7 @@ static int32 capacity;
 static int32 touched;
 static int32 free_slot = NONE;
 static int32 heap_size;
+static bool found_unknown;		/* triggers without a state, see load_row() */
 
 /* ---------- the heap ---------- */
 
@@ -207,6 +208,15 @@ sched_triggers_count(void)
 	return heap_size;
 }
 
+bool
+sched_triggers_found_unknown(void)
+{
+	bool		found = found_unknown;
+
+	found_unknown = false;
+	return found;
+}
+
 /* ---------- loading ---------- */
 
 #define LOAD_QUERY \
@@ -290,6 +300,7 @@ load_row(int db, HeapTuple tuple, TupleDesc desc, bool server_start,
 											   &schedule_context, now);
 			next = computed == SCHED_TIME_NEVER ? 0 : computed;
 		}
+		found_unknown = true;
 		repair.create = true;
 		repair.next_fire_at = next;
 		*repairs = sched_fire_add_repair(*repairs, &repair);

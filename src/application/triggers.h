@@ -24,4 +24,7 @@ extern bool sched_triggers_fire(int db);
 
 extern int64 sched_triggers_count(void);
 
+/* Since the last call, were triggers loaded that had no state, as in a restore? */
+extern bool sched_triggers_found_unknown(void);
+
 #endif							/* SCHED_TRIGGERS_H */
