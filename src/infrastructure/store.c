@@ -32,6 +32,7 @@
 #include "commands/extension.h"
 #include "commands/sequence.h"
 #include "common/hashfn.h"
+#include "common/int.h"
 #include "infrastructure/compat.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
