@@ -79,7 +79,7 @@ define_seconds(const char *name, const char *description, int *variable,
 			   int value, int minimum)
 {
 	DefineCustomIntVariable(name, description, NULL, variable, value, minimum,
-							INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S,
+							INT_MAX, PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
 }
 
