@@ -274,14 +274,18 @@ occur(Batch *batch, Claimed *c, TimestampTz nominal, int64 missed)
 	int			live = 0;
 	int			buffered = 0;
 	int			pending;
+	bool		after = strcmp(c->kind, "after") == 0;
 
 	row->missed_count = missed;
 	pending = batch->last_job == c->job->job_id ? batch->same_job : 0;
 
-	sched_lock(LW_SHARED);
+	sched_lock(after ? LW_EXCLUSIVE : LW_SHARED);
 	lane = sched_queue_find_lane(batch->db, c->job->job_id);
 	if (lane != NULL)
 	{
+		/* also when this one is skipped: the next follows from the end */
+		if (after)
+			lane->spec.report_end = true;
 		live = lane->occupied - lane->buffered;
 		buffered = lane->buffered;
 		if (lane->spill_lo != SCHED_NO_SPILL)
@@ -320,7 +324,7 @@ occur(Batch *batch, Claimed *c, TimestampTz nominal, int64 missed)
 	batch->same_job++;
 
 	sched_lane_spec(c->job, &spec);
-	spec.report_end = strcmp(c->kind, "after") == 0;
+	spec.report_end = after;
 	task.task_id = row->task_id;
 	task.due_at = batch->now;
 	task.priority = c->job->priority;

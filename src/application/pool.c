@@ -53,8 +53,11 @@ settle_one(SchedWorker *worker)
 	bool		ours;
 
 	sched_lock(LW_SHARED);
+	/* it may have ended its attempt, and another worker be at the next one */
 	ours = worker->state == SCHED_WORKER_DEAD && worker->task != NULL &&
-		worker->task->task_id == worker->task_id;
+		worker->task->task_id == worker->task_id &&
+		worker->task->attempt == worker->attempt &&
+		worker->task->worker == worker - sched_shared->workers;
 	if (ours)
 		sched_attempt_copy(worker->task, &attempt);
 	stop = worker->stop;
@@ -182,10 +185,18 @@ notice_stillborn(int db)
 static int
 reserve_slot(int db, Oid role)
 {
+	QClass	   *class;
 	int			slot = -1;
 	int			oldest = -1;
 
 	sched_lock(LW_EXCLUSIVE);
+	class = sched_queue_find_class(db, role, SCHED_KIND_SQL);
+	if (class == NULL)
+	{
+		/* its last task has just ended: nobody would count the worker */
+		sched_unlock();
+		return -1;
+	}
 	for (int i = 0; i < sched_max_workers && slot < 0; i++)
 	{
 		SchedWorker *worker = &sched_shared->workers[i];
@@ -202,7 +213,6 @@ reserve_slot(int db, Oid role)
 	if (slot >= 0)
 	{
 		SchedWorker *worker = &sched_shared->workers[slot];
-		QClass	   *class = sched_queue_find_class(db, role, SCHED_KIND_SQL);
 		uint32		generation = worker->generation + 1;
 
 		MemSet(worker, 0, sizeof(SchedWorker));
@@ -213,8 +223,7 @@ reserve_slot(int db, Oid role)
 		worker->role = role;
 		worker->since = GetCurrentTimestamp();
 		sched_shared->workers_used++;
-		if (class != NULL)
-			class->workers++;
+		class->workers++;
 	}
 	else if (oldest >= 0)
 	{
@@ -342,6 +351,24 @@ fail_class(int db, Oid role, const char *message)
 								 &end, now);
 		CommandCounterIncrement();
 	}
+}
+
+/*
+ * Tasks that were taken to be failed, by a transaction that did not commit:
+ * nobody runs them.
+ */
+void
+sched_pool_put_back(int db)
+{
+	uint32		cursor = 0;
+	QTask	   *task;
+
+	sched_lock(LW_EXCLUSIVE);
+	while ((task = sched_queue_next_task(db, &cursor)) != NULL)
+		if (sched_task_status_holds_lease(task->status) && task->worker < 0 &&
+			task->lane->spec.kind == SCHED_KIND_SQL)
+			sched_queue_retry(task, sched_clock_now(), false);
+	sched_unlock();
 }
 
 /* True when workers may be started for the role. */

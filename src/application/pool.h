@@ -13,6 +13,9 @@
 /* Write down what became of tasks whose worker died. */
 extern void sched_pool_settle(int db);
 
+/* Tasks that were taken in a transaction that failed go on. */
+extern void sched_pool_put_back(int db);
+
 /*
  * Start workers for tasks that nobody takes.  Returns when to look again (real
  * time), 0: only when something happens.

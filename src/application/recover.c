@@ -33,6 +33,9 @@
 #define REFILL_ROWS		5000
 #define CURSOR_ROWS		1000
 
+/* Marks have been taken away, what they stand for is not yet in memory. */
+static bool reading = false;
+
 /*
  * $1 the least task_id, $2 the horizon, $3 a job or NULL, $4 task ids or NULL.
  * attempts: what has ended so far of a task that goes on.
@@ -170,7 +173,21 @@ commit(void)
 	CommitTransactionCommand();
 }
 
-/* Everything that is live and due soon. */
+void
+sched_recover_interrupted(int db)
+{
+	if (!reading)
+		return;
+	reading = false;
+	sched_lock(LW_EXCLUSIVE);
+	sched_shared->databases[db].rescan = true;
+	sched_unlock();
+}
+
+/*
+ * Everything that is live and due soon.  Retries are in no other table, so
+ * they are entered however late they are due.
+ */
 void
 sched_recover_all(int db)
 {
@@ -183,6 +200,7 @@ sched_recover_all(int db)
 	char	   *query;
 
 	sched_lock(LW_EXCLUSIVE);
+	reading = true;
 	database->rescan = false;
 	database->loaded = true;
 	database->horizon = horizon;
@@ -199,9 +217,10 @@ sched_recover_all(int db)
 	args[1] = TimestampTzGetDatum(horizon);
 	query = psprintf(LIVE_TASKS, "x.task_id >= $1",
 					 "t.task_id >= $1 AND "
-					 "COALESCE(o.retry_at, t.scheduled_at) <= $2");
+					 "(o.retry_at IS NOT NULL OR t.scheduled_at <= $2)");
 	(void) enter_all(db, query, 2, types, args, NULL, PG_UINT64_MAX, &last);
 	commit();
+	reading = false;
 }
 
 /* Tasks whose time comes within the horizon. */
@@ -265,7 +284,11 @@ sched_recover_left_out(int db)
 	{
 		spec = lane->spec;
 		lo = lane->spill_lo;
-		args[2] = TimestampTzGetDatum(database->horizon);
+		/* tasks that are ordered for soon may lie beyond the horizon */
+		args[2] = TimestampTzGetDatum(Max(database->horizon,
+										  sched_clock_now() +
+										  2 * SCHED_HORIZON));
+		reading = true;
 		sched_queue_clear_left_out(lane);
 	}
 	sched_unlock();
@@ -286,7 +309,7 @@ sched_recover_left_out(int db)
 								  "pg_catalog.max(x.retry_at) AS retry_at "
 								  "FROM sched._outcome x WHERE x.task_id = t.task_id) o ON true "
 								  "WHERE o.final IS NOT TRUE AND t.job_id = $2 AND t.task_id >= $1 "
-								  "AND COALESCE(o.retry_at, t.scheduled_at) <= $3 "
+								  "AND (o.retry_at IS NOT NULL OR t.scheduled_at <= $3) "
 								  "ORDER BY t.job_id, t.task_id LIMIT %d", REFILL_ROWS),
 					 3, types, args, NULL, REFILL_ROWS, &last);
 	if (seen == REFILL_ROWS)
@@ -296,5 +319,6 @@ sched_recover_left_out(int db)
 		sched_unlock();
 	}
 	commit();
+	reading = false;
 	return true;
 }

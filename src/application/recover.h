@@ -18,4 +18,7 @@ extern void sched_recover_all(int db);
 extern void sched_recover_future(int db);
 extern bool sched_recover_left_out(int db);
 
+/* After an error: what was being read has to be read again. */
+extern void sched_recover_interrupted(int db);
+
 #endif							/* SCHED_RECOVER_H */

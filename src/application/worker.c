@@ -420,6 +420,11 @@ take_task(SchedAttempt *attempt, bool *leave)
 		me->state = SCHED_WORKER_IDLE;
 		me->since = GetCurrentTimestamp();
 		sched_wake_scheduler(db);
+		/* the place of an idle one may be wanted in another database */
+		for (int i = 0; i < SCHED_MAX_DATABASES &&
+			 sched_shared->workers_used >= sched_max_workers; i++)
+			if (sched_shared->databases[i].ready > 0)
+				sched_wake_scheduler(&sched_shared->databases[i]);
 	}
 	me->woken = false;
 	sched_unlock();

@@ -692,6 +692,8 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 		return Q_LEFT_OUT;
 	}
 
+	if (spec->report_end)
+		lane->spec.report_end = true;
 	task->lane = lane;
 	lane->total++;
 	dlist_push_tail(&lane->tasks, &task->lane_node);
