@@ -47,7 +47,7 @@ if is_root; then
 	wait "$child" || rc=$?
 	child=
 	mkdir -p "$results"
-	cp "$work"/bench/results/*.tsv "$results/" 2>/dev/null || true
+	cp "$work"/bench/results/*.tsv "$work"/bench/results/profile.* "$results/" 2>/dev/null || true
 	exit $rc
 fi
 

@@ -47,6 +47,7 @@ typedef struct Shared
 	Oid			database;
 	Oid			role;
 	int64		loops;			/* per worker */
+	int			expected;		/* workers that start together */
 	pg_atomic_uint32 workers;	/* numbers given out */
 	pg_atomic_uint32 turn;		/* ping: whose move it is */
 	Latch	   *pinger;
@@ -84,6 +85,12 @@ bareloop_main(Datum handle)
 	Oid			types[1] = {INT8OID};
 	SPIPlanPtr	plan = NULL;
 
+	/* starting a process is not what is measured */
+	while (pg_atomic_read_u32(&shared->workers) < shared->expected)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(1000);
+	}
 	shared->begun[me] = GetCurrentTimestamp();
 	for (int64 i = 0; i < shared->loops; i++)
 	{
@@ -187,6 +194,7 @@ bareloop_run(PG_FUNCTION_ARGS)
 
 	if (workers < 1 || workers > MAX_WORKERS)
 		ereport(ERROR, (errmsg("1 to %d workers", MAX_WORKERS)));
+	shared->expected = workers;
 	text_to_cstring_buffer(PG_GETARG_TEXT_PP(3), shared->statement, TEXT_SIZE);
 	text_to_cstring_buffer(PG_GETARG_TEXT_PP(4), shared->insert, TEXT_SIZE);
 	for (int i = 0; i < workers; i++)

@@ -9,17 +9,17 @@ warm warm
 limit=$(bare_rate 100000 2)
 record limit bare_loop "$limit" tx/s
 
+q "CREATE PROCEDURE bench.make(phase text, jobs int, spread boolean) LANGUAGE plpgsql AS \$\$
+	BEGIN
+		FOR i IN 1 .. jobs LOOP
+			PERFORM sched.create_job(phase || '-' || i, 'SELECT 1', '@every 1 second',
+				start_at => date_trunc('second', now())
+					+ CASE WHEN spread THEN i % 1000 ELSE 0 END * interval '1 millisecond');
+		END LOOP;
+	END \$\$"
 for phase in spread burst; do
-	q "SELECT count(sched.create_job('$phase-' || i, 'SELECT 1', '@every 1 second', active => false))
-	   FROM generate_series(1, $jobs) i" >/dev/null
-	# a fixed rate has its phase from the activation; the change goes the normal way
-	if [ $phase = spread ]; then
-		offset="(j.job_id % 1000) * interval '1 millisecond'"
-	else
-		offset="interval '0'"
-	fi
-	q "UPDATE sched._job j SET status = 'active',
-		activated_at = date_trunc('second', now()) + interval '5 seconds' + $offset WHERE name LIKE '$phase-%'"
+	# a fixed rate has its phase from start_at
+	q "CALL bench.make('$phase', $jobs, $([ $phase = spread ] && echo true || echo false))"
 	until_true 60 "SELECT EXISTS (SELECT FROM sched._task t JOIN sched._job j USING (job_id) WHERE j.name LIKE '$phase-%')"
 	sleep 3
 	scheduler=$(pid_of 'sched scheduler')
@@ -30,8 +30,9 @@ for phase in spread burst; do
 	sleep "$seconds"
 	cpu=$(calc "$(cpu_ms "$scheduler") - $cpu" 0)
 	to=$(q "SELECT date_trunc('second', now())")
-	q "UPDATE sched._job SET status = 'paused' WHERE name LIKE '$phase-%'"
-	until_true 120 "SELECT count(*) FILTER (WHERE status = 'running') = 0 FROM sched._live_tasks()" || true
+	# what is in flight may end
+	sleep 3
+	q "SELECT count(sched.disable_job(name)) FROM sched._job WHERE name LIKE '$phase-%'" >/dev/null
 	q "CREATE TABLE bench.$phase AS SELECT t.task_id, t.scheduled_at, t.created_at, o.queued_at, o.started_at, o.status
 	   FROM sched._task t JOIN sched._job j USING (job_id) LEFT JOIN sched._outcome o USING (task_id)
 	   WHERE j.name LIKE '$phase-%' AND t.scheduled_at >= '$from' AND t.scheduled_at < '$to'"
@@ -52,6 +53,5 @@ for phase in spread burst; do
 	record "$phase" scheduler_cpu "$(calc "$cpu / 10 / $seconds" 1)" "% of a core"
 	record "$phase" rate "$(calc "$started / $seconds" 0)" tasks/s "bare loop, 2 workers" "$limit"
 	record "$phase" wal_per_task "$(q "SELECT round(pg_wal_lsn_diff(pg_current_wal_lsn(), '$wal') / greatest($made, 1))")" B
-	q "SELECT count(sched.disable_job(name)) FROM sched._job WHERE name LIKE '$phase-%'" >/dev/null
 	seconds=$((seconds / 3 > 10 ? seconds / 3 : 10))
 done
