@@ -490,10 +490,31 @@ form_outcome(const SchedOutcome *row, TupleDesc desc)
 	return heap_form_tuple(desc, v, n);
 }
 
+/*
+ * Long values go to a TOAST table, and that needs a snapshot, which a worker
+ * has no longer when the task's statements are over.
+ */
+static bool
+push_snapshot(void)
+{
+	if (ActiveSnapshotSet())
+		return false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	return true;
+}
+
+static void
+pop_snapshot(bool pushed)
+{
+	if (pushed)
+		PopActiveSnapshot();
+}
+
 void
 sched_store_insert_tasks(const SchedTaskRow *rows, int count)
 {
 	int			done = 0;
+	bool		pushed = push_snapshot();
 
 	while (done < count)
 	{
@@ -516,12 +537,14 @@ sched_store_insert_tasks(const SchedTaskRow *rows, int count)
 		CatalogCloseIndexes(indexes);
 		table_close(relation, NoLock);
 	}
+	pop_snapshot(pushed);
 }
 
 void
 sched_store_insert_outcomes(const SchedOutcome *rows, int count)
 {
 	int			done = 0;
+	bool		pushed = push_snapshot();
 
 	while (done < count)
 	{
@@ -543,6 +566,7 @@ sched_store_insert_outcomes(const SchedOutcome *rows, int count)
 		CatalogCloseIndexes(indexes);
 		table_close(relation, NoLock);
 	}
+	pop_snapshot(pushed);
 }
 
 void
@@ -553,6 +577,7 @@ sched_store_insert_log(int64 task_id, int attempt, SchedLogLevel level,
 	Relation	relation = open_segment(SEGMENT_LOG, task_id, &hi);
 	Datum		v[6];
 	bool		n[6] = {0};
+	bool		pushed = push_snapshot();
 
 	v[0] = Int64GetDatum(task_id);
 	v[1] = Int64GetDatum(nextval_internal(sched_store_relation("_log_id_seq"),
@@ -564,6 +589,7 @@ sched_store_insert_log(int64 task_id, int attempt, SchedLogLevel level,
 	CatalogTupleInsert(relation,
 					   heap_form_tuple(RelationGetDescr(relation), v, n));
 	table_close(relation, NoLock);
+	pop_snapshot(pushed);
 }
 
 static void
@@ -571,11 +597,13 @@ insert_row(const char *table, Datum *values, bool *nulls)
 {
 	Relation	relation = table_open(sched_store_relation(table),
 									  RowExclusiveLock);
+	bool		pushed = push_snapshot();
 
 	CatalogTupleInsert(relation,
 					   heap_form_tuple(RelationGetDescr(relation), values,
 									   nulls));
 	table_close(relation, NoLock);
+	pop_snapshot(pushed);
 }
 
 void
