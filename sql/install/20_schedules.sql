@@ -111,7 +111,7 @@ BEGIN
 		FROM sched._job j
 		JOIN sched._trigger t ON t.job_id = j.job_id
 		CROSS JOIN LATERAL sched._schedule_fires(t.schedule, coalesce(t.timezone, j.timezone),
-			j.dst_policy, j.calendar, coalesce(j.start_at, j.activated_at, j.created_at),
+			j.dst_policy, j.calendar, coalesce(j.start_at, t.created_at),
 			greatest(_job_plan.from_time, j.start_at) - interval '1 microsecond',
 			least(_job_plan.to_time - interval '1 microsecond', j.end_at),
 			max_rows + 1) AS f (fire)

@@ -210,7 +210,7 @@ BEGIN
 		WHEN pg_is_in_recovery() THEN 'none: this server is a standby'
 		WHEN v_state.running THEN format('pid %s, up %s, %s triggers%s', v_state.pid,
 				sched._span(v_now - v_state.started_at), v_state.triggers,
-				coalesce(', next fire in ' || sched._span(greatest(v_state.next_fire_at - v_now, interval '0')), ''))
+				coalesce(', next fire in ' || sched._span(CASE WHEN v_state.next_fire_at IS NOT NULL THEN greatest(v_state.next_fire_at - v_now, interval '0') END), ''))
 		ELSE 'not running' END);
 	RETURN NEXT format('  workers    %s of at most %s, %s busy',
 					   v_health #>> '{components,workers,workers}',
@@ -282,7 +282,7 @@ BEGIN
 			CASE
 				WHEN v_row.job_status = 'paused' THEN 'for its job to be resumed'
 				WHEN v_row.status = 'waiting_retry' THEN
-					format('for its retry%s', coalesce(' in ' || sched._span(greatest(v_row.retry_at - v_now, interval '0')), ''))
+					format('for its retry%s', coalesce(' in ' || sched._span(CASE WHEN v_row.retry_at IS NOT NULL THEN greatest(v_row.retry_at - v_now, interval '0') END), ''))
 				ELSE coalesce('for ' || v_row.holds, 'for a worker') END);
 	END LOOP;
 	IF v_count = 0 THEN

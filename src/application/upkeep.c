@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "application/upkeep.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "infrastructure/settings.h"
 #include "miscadmin.h"
@@ -20,10 +21,28 @@
 #include "utils/snapmgr.h"
 
 #define SEGMENTS_AHEAD	4
+#define MAX_REPEATS		20
 
-static void
+/* What an integer function answered, 0 for any other. */
+static int
+count_of_row(void)
+{
+	bool		isnull;
+	Datum		value;
+
+	if (SPI_processed != 1 ||
+		SPI_gettypeid(SPI_tuptable->tupdesc, 1) != INT4OID)
+		return 0;
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+						  &isnull);
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+/* One transaction; what the function says it did, 0 when it failed. */
+static int
 step(const char *query)
 {
+	volatile int done = 0;
 	MemoryContext old = CurrentMemoryContext;
 
 	PG_TRY();
@@ -35,6 +54,7 @@ step(const char *query)
 			elog(ERROR, "SPI_connect failed");
 		if (SPI_execute(query, false, 0) < 0)
 			elog(ERROR, "could not execute \"%s\"", query);
+		done = count_of_row();
 		SPI_finish();
 		PopActiveSnapshot();
 		CommitTransactionCommand();
@@ -55,6 +75,15 @@ step(const char *query)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
+	return done;
+}
+
+/* As long as there is something left, within reason: time is for firing. */
+static void
+repeat_step(const char *query)
+{
+	for (int i = 0; i < MAX_REPEATS && step(query) > 0; i++)
+		CHECK_FOR_INTERRUPTS();
 }
 
 void
@@ -64,9 +93,9 @@ sched_upkeep_run(void)
 
 	snprintf(query, sizeof(query), "SELECT sched._segments_ensure(%d)",
 			 SEGMENTS_AHEAD);
-	step(query);
-	step("SELECT sched._segment_rotate()");
-	step("SELECT sched._segments_close()");
+	repeat_step(query);
+	(void) step("SELECT sched._segment_rotate()");
+	(void) step("SELECT sched._segments_close()");
 	if (sched_history_retention > 0)
 	{
 		char		logs[80] = "NULL";
@@ -79,7 +108,7 @@ sched_upkeep_run(void)
 				 "SELECT sched._segments_retire("
 				 "pg_catalog.make_interval(secs => %d), %s)",
 				 sched_history_retention, logs);
-		step(query);
+		repeat_step(query);
 	}
 }
 

@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
+#include "infrastructure/settings.h"
 #include "infrastructure/wake.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -236,6 +237,9 @@ apply_to_worker(QTask *task, SchedStopReason reason)
 		return;
 	worker->stop = reason;
 	sched_wake_cancel(worker);
+	/* when it does not react, the scheduler terminates the worker */
+	sched_queue_set_timer(task, sched_clock_now() +
+						  sched_cancel_grace * USECS_PER_SEC);
 }
 
 static void
