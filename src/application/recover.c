@@ -24,6 +24,7 @@
 #include "executor/spi.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
+#include "infrastructure/settings.h"
 #include "infrastructure/store.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -275,6 +276,7 @@ sched_recover_left_out(int db)
 	int64		last = 0;
 	Oid			types[3] = {INT8OID, INT8OID, TIMESTAMPTZOID};
 	Datum		args[3];
+	uint64		rows = Min(REFILL_ROWS, sched_max_queued_tasks / 4);
 	uint64		seen;
 
 	sched_lock(LW_EXCLUSIVE);
@@ -310,9 +312,9 @@ sched_recover_left_out(int db)
 								  "FROM sched._outcome x WHERE x.task_id = t.task_id) o ON true "
 								  "WHERE o.final IS NOT TRUE AND t.job_id = $2 AND t.task_id >= $1 "
 								  "AND (o.retry_at IS NOT NULL OR t.scheduled_at <= $3) "
-								  "ORDER BY t.job_id, t.task_id LIMIT %d", REFILL_ROWS),
-					 3, types, args, NULL, REFILL_ROWS, &last);
-	if (seen == REFILL_ROWS)
+								  "ORDER BY t.job_id, t.task_id LIMIT %d", (int) rows),
+					 3, types, args, NULL, rows, &last);
+	if (seen == rows)
 	{
 		sched_lock(LW_EXCLUSIVE);
 		sched_queue_leave_out(db, &spec, last + 1);

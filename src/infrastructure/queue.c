@@ -323,11 +323,50 @@ lane_is_full(const QLane *lane)
 		(lane->spec.max_running > 0 && lane->running >= lane->spec.max_running);
 }
 
-/* How many tasks of one job memory takes; the rest waits in the table. */
+/*
+ * How many tasks of one job memory takes; the rest waits in the table.  Paused
+ * jobs get little, or a few of them would leave no room for the others.
+ */
 static inline int
-lane_capacity(void)
+lane_capacity(const QLane *lane)
 {
-	return Max(1000, queue->task_capacity / 4);
+	return queue->task_capacity / (lane->spec.paused ? 64 : 4);
+}
+
+/* What was left out is not read again while more than this is in memory. */
+static inline uint32
+refill_level(void)
+{
+	return queue->task_capacity / 4 * 3;
+}
+
+/* Memory has room again: lanes may wait for it that have nothing in it. */
+static void
+offer_room(void)
+{
+	for (int i = 0; i < SCHED_MAX_DATABASES; i++)
+	{
+		SchedDatabase *db = &sched_shared->databases[i];
+
+		if (db->spilled_lanes > 0)
+		{
+			db->want_refill = true;
+			sched_wake_scheduler(db);
+		}
+	}
+}
+
+static void
+ask_for_refill(QLane *lane)
+{
+	SchedDatabase *db = &sched_shared->databases[lane->db];
+
+	if (lane->spill_lo != SCHED_NO_SPILL && !db->want_refill &&
+		lane->total < lane_capacity(lane) / 2)
+	{
+		db->want_refill = true;
+		sched_wake_scheduler(db);
+	}
 }
 
 /* ---------- states ---------- */
@@ -540,12 +579,9 @@ sched_queue_finish(QTask *task)
 	db->tasks--;
 
 	lane_has_room(lane);
-	if (lane->spill_lo != SCHED_NO_SPILL && !db->want_refill &&
-		lane->total < lane_capacity() / 2)
-	{
-		db->want_refill = true;
-		sched_wake_scheduler(db);
-	}
+	ask_for_refill(lane);
+	if (queue->tasks_used == refill_level())
+		offer_room();
 	free_lane_if_idle(lane);
 	if (was_limited)
 		sched_queue_wake_workers(db - sched_shared->databases);
@@ -658,15 +694,9 @@ sched_queue_leave_out(int db, const QLaneSpec *spec, int64 task_id)
 		return;
 	}
 	if (lane->spill_lo == SCHED_NO_SPILL)
-	{
 		sched_shared->databases[db].spilled_lanes++;
-		if (lane->total < lane_capacity() / 2)
-		{
-			sched_shared->databases[db].want_refill = true;
-			sched_wake_scheduler(&sched_shared->databases[db]);
-		}
-	}
 	lane->spill_lo = Min(lane->spill_lo, task_id);
+	ask_for_refill(lane);
 }
 
 /*
@@ -685,7 +715,7 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 	lane = make_lane(db, spec);
 	if (lane == NULL ||
 		(lane->spill_lo != SCHED_NO_SPILL && !refill) ||
-		lane->total >= lane_capacity() ||
+		lane->total >= lane_capacity(lane) ||
 		(task = make_task(db, new->task_id)) == NULL)
 	{
 		sched_queue_leave_out(db, spec, new->task_id);
@@ -771,6 +801,7 @@ requeue_lane(QLane *lane)
 			sched_queue_set_timer(task, task->due_at);
 	}
 	lane_has_room(lane);
+	ask_for_refill(lane);
 }
 
 void
@@ -819,14 +850,14 @@ sched_queue_pause_lane(int db, int64 job_id, bool paused)
 QLane *
 sched_queue_spilled_lane(int db)
 {
-	if (queue->tasks_used > queue->task_capacity / 4 * 3)
+	if (queue->tasks_used > refill_level())
 		return NULL;
 	for (uint32 i = 1; i <= queue->lanes_touched; i++)
 	{
 		QLane	   *lane = &lanes[i];
 
 		if (lane->db == db && lane->spill_lo != SCHED_NO_SPILL &&
-			lane->total < lane_capacity() / 2)
+			lane->total < lane_capacity(lane) / 2)
 			return lane;
 	}
 	return NULL;
