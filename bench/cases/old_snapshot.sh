@@ -53,7 +53,7 @@ for snapshot in none old; do
 	record "snapshot: $snapshot" wal_per_task \
 		"$(q "SELECT round(pg_wal_lsn_diff(pg_current_wal_lsn(), '$wal') / $made)")" B
 	# the server's counters are a little behind
-	until_true 30 "SELECT sum(n_tup_ins) >= 2 * $made FROM pg_stat_user_tables WHERE schemaname = 'sched'" || true
+	until_true 5 "SELECT sum(n_tup_ins) >= 2 * $made FROM pg_stat_user_tables WHERE schemaname = 'sched'" || true
 	read -r ins upd del dead <<<"$(q "SELECT sum(n_tup_ins), sum(n_tup_upd), sum(n_tup_del), sum(n_dead_tup)
 		FROM pg_stat_user_tables WHERE schemaname = 'sched'" | tr '|' ' ')"
 	record "snapshot: $snapshot" rows_inserted_per_task "$(calc "$ins / $made" 3)" rows
