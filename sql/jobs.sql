@@ -232,7 +232,7 @@ SELECT sched.schedule_task('states', '2096-02-02') AS task \gset
 SELECT sched.delete_job('states', 'gone');
 SELECT status, reason, job_name FROM sched.get_task(:task);
 SELECT count(*) FROM sched.jobs WHERE name = 'states';
-SELECT pg_temp.error_of(format('SELECT sched.get_job(%s)', :states)) = format('42704 job %s does not exist', :states) AS gone;
+SELECT pg_temp.error_of(format('SELECT sched.get_job(%s)', :states)) = format('42704 job %s does not exist', :states) AS gone LIMIT 1;
 SELECT pg_temp.error_of($$SELECT sched.delete_job('states')$$);
 SELECT sched.create_job('states', 'SELECT 1') <> :states AS another;
 
@@ -254,6 +254,12 @@ SELECT pg_temp.error_of($$SELECT sched.add_trigger('later', 'whenever')$$);
 SELECT pg_temp.error_of($$SELECT sched.add_trigger('later', '@daily', 'Nowhere')$$);
 SELECT pg_temp.error_of($$SELECT sched.add_trigger('later', '@daily', parameters => '1')$$);
 SELECT pg_temp.error_of($$SELECT sched.add_trigger('none', '@daily')$$);
+
+-- Arrays of two dimensions, and what cannot be the name of a role.
+SELECT pg_temp.error_of($$SELECT sched.create_job('no', 'SELECT 1', tags => '{{a},{b}}')$$);
+SELECT pg_temp.error_of($$SELECT sched.create_job('no', 'SELECT 1', required_tags => '{{a},{b}}')$$);
+SELECT pg_temp.error_of($$SELECT sched.update_job('later', '{"tags": [["a"]]}')$$);
+SELECT pg_temp.error_of($$SELECT sched.update_job('later', '{"run_as": "no role"}')$$);
 
 -- A surprising schedule is accepted with a notice.
 SELECT sched.create_job('surprise', 'SELECT 1', '0 0 */10 * 1', active => false) > 0 AS created;

@@ -73,7 +73,7 @@ BEGIN
 	RAISE EXCEPTION USING
 		ERRCODE = 'undefined_object',
 		MESSAGE = format('job "%s" does not exist', p_job),
-		HINT = coalesce('Did you mean ' || v_alike || '?', '');
+		HINT = coalesce('Did you mean ' || v_alike || '?', 'See sched.jobs for those that do.');
 END $$;
 COMMENT ON FUNCTION sched._no_such_job(oid, text) IS 'Raises the error for an unknown job.';
 
@@ -136,7 +136,8 @@ BEGIN
 	END IF;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-			MESSAGE = format('job %s does not exist', p_job_id);
+			MESSAGE = format('job %s does not exist', p_job_id),
+			HINT = 'See sched.jobs for those that do.';
 	END IF;
 	PERFORM sched._check_right(p_caller, v_job.owner::oid, p_verb, format('job "%s"', v_job.name));
 	RETURN v_job;
@@ -370,12 +371,18 @@ BEGIN
 	IF p_job.end_at <= coalesce(p_job.start_at, '-infinity') THEN
 		PERFORM sched._bad_argument(p_job.name, 'end_at', p_job.end_at::text, 'Give a time after start_at.');
 	END IF;
-	IF array_position(p_job.tags, NULL) IS NOT NULL THEN
-		PERFORM sched._bad_argument(p_job.name, 'tags', p_job.tags::text, 'Give tags that are not NULL.');
+	/* array_position() refuses more than one dimension by an error of its own. */
+	IF (CASE WHEN array_ndims(p_job.tags) > 1 THEN true
+			 ELSE array_position(p_job.tags, NULL) IS NOT NULL END)
+	THEN
+		PERFORM sched._bad_argument(p_job.name, 'tags', p_job.tags::text,
+			'Give a plain list of tags that are not NULL.');
 	END IF;
-	IF array_position(p_job.required_tags, NULL) IS NOT NULL THEN
+	IF (CASE WHEN array_ndims(p_job.required_tags) > 1 THEN true
+			 ELSE array_position(p_job.required_tags, NULL) IS NOT NULL END)
+	THEN
 		PERFORM sched._bad_argument(p_job.name, 'required_tags', p_job.required_tags::text,
-			'Give tags that are not NULL.');
+			'Give a plain list of tags that are not NULL.');
 	END IF;
 
 	IF p_job.calendar IS NOT NULL

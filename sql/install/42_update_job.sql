@@ -54,7 +54,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('unknown key "%s" in the changes to job "%s"', left(p_key, 100), p_name),
 			DETAIL = 'The keys are the names of the arguments of sched.create_job().',
-			HINT = coalesce('Did you mean ' || v_alike || '?', '');
+			HINT = coalesce('Did you mean ' || v_alike || '?', 'For example {"priority": 7}.');
 	END IF;
 	IF NOT sched._argument_fits(v_kind, p_value) THEN
 		PERFORM sched._bad_argument(p_name, p_key, p_value #>> '{}', format('Give %s.', v_kind));
@@ -64,7 +64,7 @@ BEGIN
 	END IF;
 	BEGIN
 		RETURN jsonb_populate_record(p_job, jsonb_build_object(p_key, p_value));
-	EXCEPTION WHEN data_exception THEN
+	EXCEPTION WHEN data_exception OR invalid_name THEN
 		PERFORM sched._bad_argument(p_name, p_key, p_value #>> '{}', format('Give %s.', v_kind));
 	END;
 END $$;

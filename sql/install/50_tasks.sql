@@ -20,7 +20,8 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('task %s does not exist', p_task_id),
 			HINT = CASE WHEN p_task_id > 0 AND p_task_id < sched._segment_position()
-				THEN 'It may have been removed after the time that history is kept for.' ELSE '' END;
+				THEN 'It may have been removed after the time that history is kept for.'
+				ELSE 'See sched.tasks for those that do.' END;
 	END IF;
 	SELECT j.owner INTO v_owner FROM sched._job j WHERE j.job_id = v_task.job_id;
 	PERFORM sched._check_right(p_caller, coalesce(v_owner, 0), p_verb, format('task %s', p_task_id));

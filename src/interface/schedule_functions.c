@@ -210,7 +210,8 @@ zone_error(const char *schedule, const char *timezone, const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("time zone \"%s\" is not known", quoted(name)),
-			 detail ? errdetail_internal("%s", detail) : 0,
+			 detail ? errdetail_internal("%s", detail) :
+			 errdetail("timezone is \"%s\".", quoted(name)),
 			 errhint("%s", hint)));
 }
 
@@ -232,6 +233,7 @@ fault_error(SchedFault fault, const char *schedule, const char *timezone,
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("dst_policy \"%s\" is not known", quoted(name)),
+					 errdetail("dst_policy is \"%s\".", quoted(name)),
 					 errhint("%s", err->hint)));
 			break;
 		case SCHED_FAULT_NO_CALENDAR:
