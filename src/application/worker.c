@@ -243,9 +243,16 @@ run_to_completion(SchedAttempt *attempt)
 				 errmsg("job " INT64_FORMAT " no longer exists or has no command",
 						attempt->job_id)));
 	if (job->run_as != me->role)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("job \"%s\" has got another owner", job->name)));
+	{
+		/* changed while it waited: a worker of the new role is to have it */
+		end.status = SCHED_OUTCOME_RELEASED;
+		end.reason = "the job runs as another role now";
+		end.row_count = SCHED_UNSET;
+		end.executor_id = SCHED_EXECUTOR_SQL;
+		(void) sched_attempt_end(job, attempt, &end, sched_clock_now());
+		CommitTransactionCommand();
+		return;
+	}
 	set_deadline(job);
 	debug_query_string = job->command;
 	pgstat_report_activity(STATE_RUNNING, job->command);
