@@ -36,6 +36,7 @@
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 /* How many rows are written at a time. */
@@ -357,6 +358,46 @@ cancel_running(int64 task_id, const char *reason, const SchedOutcome *outcome,
 	return true;
 }
 
+/*
+ * Write an outcome; false when somebody else ended the attempt first.  A task
+ * that is not in memory cannot be reserved, so rivals meet at the
+ * primary key, in a subtransaction.
+ */
+static bool
+insert_or_lose(SchedOutcome *outcome)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	ResourceOwner caller_owner = CurrentResourceOwner;
+	volatile bool won = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller_context);
+	PG_TRY();
+	{
+		sched_store_insert_outcomes(outcome, 1);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller_context);
+		CurrentResourceOwner = caller_owner;
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+			ReThrowError(error);
+		FreeErrorData(error);
+		won = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller_context);
+	CurrentResourceOwner = caller_owner;
+	return won;
+}
+
 bool
 sched_task_cancel(int64 task_id, const char *reason)
 {
@@ -380,7 +421,8 @@ sched_task_cancel(int64 task_id, const char *reason)
 					 errhint("Try again when that session's transaction is over.")));
 			break;
 		case CANCEL_WRITE:
-			sched_store_insert_outcomes(&outcome, 1);
+			if (!insert_or_lose(&outcome))
+				return false;
 			CommandCounterIncrement();
 			sched_pending_finish_task(task_id);
 			break;
