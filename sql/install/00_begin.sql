@@ -13,7 +13,7 @@ DECLARE
 	v_foreign	text;
 BEGIN
 	SELECT n.* INTO STRICT v_schema FROM pg_catalog.pg_namespace n WHERE n.nspname = 'sched';
-	SELECT pg_catalog.pg_get_userbyid(r.oid) INTO v_foreign
+	SELECT CASE r.oid WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(r.oid) END INTO v_foreign
 	FROM (SELECT v_schema.nspowner
 		  UNION ALL
 		  SELECT x.grantee FROM pg_catalog.aclexplode(v_schema.nspacl) x WHERE x.privilege_type = 'CREATE'
