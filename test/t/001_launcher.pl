@@ -147,7 +147,7 @@ is(sql($node, 'SELECT sched.resume_all()', 'copied'),
 is(sql($node, 'SELECT sched.resume_all()', 'copied'),
 	'f', 'once');
 poll_ok($node, "SELECT count(*) > 0 FROM seen WHERE db = 'copied'",
-	't', 'and it runs', db => 'copied');
+	't', 'and it runs, soon', db => 'copied', seconds => 15);
 is(sql($node, q(SELECT count(*) > 0 FROM seen WHERE db = 'copied'), 'copied'),
 	't', 'in its own database');
 

@@ -6,8 +6,6 @@ use warnings;
 use Test::More;
 use SchedTest;
 
-# A shared_buffers, checkpoints and so on as usual; what matters is that a lost
-# attempt is taken up again.
 my $node = new_node('crash');
 wait_pids($node, scheduler_type, 1);
 

@@ -85,7 +85,6 @@ for my $format (sort keys %format)
 	is(sql($node, 'SELECT count(*) FROM seen', $db), $rows, "$db: nothing has run");
 
 	is(sql($node, 'SELECT sched.resume_all()', $db), 't', "$db: resume_all()");
-	sql($node, q(SELECT sched._settle('0 s')), $db);
 	is(sql($node, "SELECT sched.wait_for_task($id, '60 s')", $db), 'completed', "$db: lets the task run");
 	poll_ok($node, "SELECT count(*) > 0 FROM seen WHERE db = '$db'", 't', "$db: and the jobs", db => $db);
 	is(sql($node, q(SELECT count(*) FROM sched.tasks WHERE job_name = 'paused'), $db), 0, "$db: but not the paused one");

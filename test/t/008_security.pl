@@ -90,10 +90,10 @@ BEGIN
 END $do$;
 SQL
 cmp_ok(sql($node, q(SELECT count(*) FROM pg_operator WHERE oprnamespace = 'evil'::regnamespace)), '>', 500, 'there are traps');
-for my $query (q(SELECT 'a'::pg_catalog.text || 'b'), 'SELECT now()', 'SELECT 1 = 1', 'SELECT 1::pg_catalog.int8::int8', 'SELECT 1 FROM pg_class LIMIT 1',
+for my $query (q(SELECT 'a'::pg_catalog.text || 'b'), 'SELECT 1 = 1', 'SELECT 1 FROM pg_class LIMIT 1',
 	q(SELECT lower('A'::pg_catalog.text)))
 {
-	like((as('mallory', $query))[2], qr/TRAP .* as mallory/, "a trap works: $query") if $query !~ /now|int8::int8/;
+	like((as('mallory', $query))[2], qr/TRAP .* as mallory/, "a trap works: $query");
 }
 
 # ---- every public function ---------------------------------------------------------
