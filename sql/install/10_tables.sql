@@ -51,6 +51,7 @@ CREATE TABLE sched._job
 	activated_at		timestamptz,			-- phase of fixed rates; nothing before it is made up
 	paused_at			timestamptz,
 	status_reason		text,
+	defined_by			regrole,				-- who said last what is executed, as whom
 	CONSTRAINT job_pkey PRIMARY KEY (job_id),
 	CONSTRAINT job_status_check CHECK (status IN
 		('created', 'active', 'paused', 'disabled', 'completed', 'deleted')),

@@ -538,6 +538,7 @@ BEGIN
 	v_job.calendar := p_calendar;
 	v_job.dst_policy := p_dst_policy;
 	v_job.run_as := p_run_as;
+	v_job.defined_by := p_caller;
 	v_job.tags := p_tags;
 	v_job.history := p_history;
 	v_job.created_at := sched._now();

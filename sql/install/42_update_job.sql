@@ -152,6 +152,7 @@ BEGIN
 	THEN
 		PERFORM sched._check_run_member(p_caller, p_job);
 		PERFORM sched._check_run_role(p_caller, v_new);
+		v_new.defined_by := p_caller;
 	END IF;
 	IF jsonb_typeof(p_changes -> 'depends_on') = 'array' THEN
 		PERFORM sched._refuse_dependencies(p_job.name,
@@ -177,6 +178,7 @@ BEGIN
 				pool = v_new.pool, pool_slots = v_new.pool_slots,
 				required_tags = v_new.required_tags, routing = v_new.routing,
 				calendar = v_new.calendar, dst_policy = v_new.dst_policy, run_as = v_new.run_as,
+				defined_by = v_new.defined_by,
 				tags = v_new.tags, history = v_new.history, updated_at = v_new.updated_at
 			WHERE job_id = p_job.job_id;
 		EXCEPTION WHEN unique_violation THEN

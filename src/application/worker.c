@@ -211,6 +211,26 @@ copy_progress(void)
 	sched_unlock();
 }
 
+/*
+ * A job that runs as somebody else than its owner does so on the word of whoever
+ * defined it: who must still be there and a member of that role.
+ */
+static void
+check_run_as(const SchedJob *job)
+{
+	if (job->run_as == job->owner ||
+		(OidIsValid(job->defined_by) &&
+		 SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(job->defined_by)) &&
+		 is_member_of_role(job->defined_by, job->run_as)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("job \"%s\" may no longer run as role \"%s\"", job->name,
+					GetUserNameFromId(job->run_as, true)),
+			 errdetail("The role that defined it is gone or is not a member of that role any more."),
+			 errhint("Let a member of the role set run_as with sched.update_job().")));
+}
+
 /* Run the task and commit its outcome with it.  Raises the task's errors. */
 static void
 run_to_completion(SchedAttempt *attempt)
@@ -253,6 +273,7 @@ run_to_completion(SchedAttempt *attempt)
 		CommitTransactionCommand();
 		return;
 	}
+	check_run_as(job);
 	set_deadline(job);
 	debug_query_string = job->command;
 	pgstat_report_activity(STATE_RUNNING, job->command);

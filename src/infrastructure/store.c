@@ -58,7 +58,8 @@ enum
 	JOB_TRIGGER_RULE, JOB_DEPENDENCY_TIMEOUT, JOB_POOL, JOB_POOL_SLOTS,
 	JOB_REQUIRED_TAGS, JOB_ROUTING, JOB_CALENDAR, JOB_DST_POLICY, JOB_RUN_AS,
 	JOB_TAGS, JOB_HISTORY, JOB_CREATED_AT, JOB_UPDATED_AT, JOB_ACTIVATED_AT,
-	JOB_COLUMNS = JOB_ACTIVATED_AT
+	JOB_PAUSED_AT, JOB_STATUS_REASON, JOB_DEFINED_BY,
+	JOB_COLUMNS = JOB_DEFINED_BY
 };
 
 enum
@@ -205,6 +206,8 @@ sched_store_job_from_tuple(HeapTuple tuple, TupleDesc desc)
 	job->owner = DatumGetObjectId(v[JOB_OWNER - 1]);
 	job->run_as = n[JOB_RUN_AS - 1] ? job->owner :
 		DatumGetObjectId(v[JOB_RUN_AS - 1]);
+	job->defined_by = n[JOB_DEFINED_BY - 1] ? InvalidOid :
+		DatumGetObjectId(v[JOB_DEFINED_BY - 1]);
 	job->parameters = DatumGetJsonbPCopy(v[JOB_PARAMETERS - 1]);
 	job->timezone = TEXT(JOB_TIMEZONE);
 	job->calendar = TEXT(JOB_CALENDAR);

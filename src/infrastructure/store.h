@@ -34,6 +34,7 @@ typedef struct SchedJob
 	bool		deleted;
 	Oid			owner;
 	Oid			run_as;			/* the owner where the row says nothing */
+	Oid			defined_by;		/* who said so; may be gone, or invalid */
 	Jsonb	   *parameters;
 	char	   *timezone;		/* NULL: the default */
 	char	   *calendar;
