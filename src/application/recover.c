@@ -37,19 +37,25 @@
 /* Marks have been taken away, what they stand for is not yet in memory. */
 static bool reading = false;
 
+/* What enter_row() reads of a task, and what has ended of it so far. */
+#define LIVE_COLUMNS \
+	"SELECT t.task_id, t.job_id, t.scheduled_at, t.priority, " \
+	"t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at "
+#define ENDED_ATTEMPTS \
+	"pg_catalog.bool_or(x.final) AS final, " \
+	"pg_catalog.max(x.attempt) AS attempt, " \
+	"pg_catalog.count(*) FILTER (WHERE x.status NOT IN ('l', 'b')) AS tries, " \
+	"pg_catalog.count(*) FILTER (WHERE x.status IN ('l', 'b')) AS losses, " \
+	"pg_catalog.max(x.retry_at) AS retry_at "
+
 /*
  * $1 the least task_id, $2 the horizon, $3 a job or NULL, $4 task ids or NULL.
  * attempts: what has ended so far of a task that goes on.
  */
 #define LIVE_TASKS \
-	"SELECT t.task_id, t.job_id, t.scheduled_at, t.priority, " \
-	"t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at " \
+	LIVE_COLUMNS \
 	"FROM sched._task t LEFT JOIN " \
-	"(SELECT x.task_id, pg_catalog.bool_or(x.final) AS final, " \
-	"pg_catalog.max(x.attempt) AS attempt, " \
-	"pg_catalog.count(*) FILTER (WHERE x.status NOT IN ('l', 'b')) AS tries, " \
-	"pg_catalog.count(*) FILTER (WHERE x.status IN ('l', 'b')) AS losses, " \
-	"pg_catalog.max(x.retry_at) AS retry_at " \
+	"(SELECT x.task_id, " ENDED_ATTEMPTS \
 	"FROM sched._outcome x WHERE %s GROUP BY x.task_id) o " \
 	"ON o.task_id = t.task_id " \
 	"WHERE o.final IS NOT TRUE AND %s " \
@@ -301,14 +307,9 @@ sched_recover_left_out(int db)
 	args[0] = Int64GetDatum(lo);
 	args[1] = Int64GetDatum(spec.job_id);
 	seen = enter_all(db, psprintf(
-								  "SELECT t.task_id, t.job_id, t.scheduled_at, t.priority, "
-								  "t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at "
+								  LIVE_COLUMNS
 								  "FROM sched._task t LEFT JOIN LATERAL "
-								  "(SELECT pg_catalog.bool_or(x.final) AS final, "
-								  "pg_catalog.max(x.attempt) AS attempt, "
-								  "pg_catalog.count(*) FILTER (WHERE x.status NOT IN ('l', 'b')) AS tries, "
-								  "pg_catalog.count(*) FILTER (WHERE x.status IN ('l', 'b')) AS losses, "
-								  "pg_catalog.max(x.retry_at) AS retry_at "
+								  "(SELECT " ENDED_ATTEMPTS
 								  "FROM sched._outcome x WHERE x.task_id = t.task_id) o ON true "
 								  "WHERE o.final IS NOT TRUE AND t.job_id = $2 AND t.task_id >= $1 "
 								  "AND (o.retry_at IS NOT NULL OR t.scheduled_at <= $3) "
