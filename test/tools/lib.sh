@@ -27,6 +27,7 @@ usable_pg_config() {
 	local pgxs bin
 	pgxs=$("$1" --pgxs 2>/dev/null) && bin=$("$1" --bindir) &&
 		[ -e "$pgxs" ] && [ -x "$bin/postgres" ] && [ -x "$bin/initdb" ] &&
+		[ -e "$("$1" --includedir-server)/postgres.h" ] &&
 		[ -x "$(dirname "$pgxs")/../test/regress/pg_regress" ]
 }
 
