@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "application/attempt.h"
+#include "application/record.h"
 #include "common/hashfn.h"
 #include "infrastructure/pending.h"
 
@@ -21,6 +22,7 @@ sched_attempt_copy(const QTask *task, SchedAttempt *attempt)
 {
 	attempt->task_id = task->task_id;
 	attempt->job_id = task->lane->spec.job_id;
+	attempt->run_id = task->run_id;
 	attempt->attempt = task->attempt;
 	attempt->tries = task->tries;
 	attempt->losses = task->losses;
@@ -85,6 +87,8 @@ sched_attempt_end(const SchedJob *job, const SchedAttempt *attempt,
 	bool		again = goes_on(job, attempt, end, now, &retry_at, &counts);
 
 	outcome.task_id = attempt->task_id;
+	outcome.job_id = attempt->job_id;
+	outcome.run_id = attempt->run_id;
 	outcome.attempt = attempt->attempt;
 	outcome.status = end->status;
 	outcome.final = !again;
@@ -106,7 +110,7 @@ sched_attempt_end(const SchedJob *job, const SchedAttempt *attempt,
 		outcome.status = SCHED_OUTCOME_CANCELLED;
 		outcome.reason = "the job no longer exists";
 	}
-	sched_store_insert_outcomes(&outcome, 1);
+	sched_record_outcomes(&outcome, 1);
 
 	if (again)
 		sched_pending_retry_task(attempt->task_id, retry_at, counts);

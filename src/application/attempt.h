@@ -16,6 +16,7 @@ typedef struct SchedAttempt
 {
 	int64		task_id;
 	int64		job_id;
+	int64		run_id;
 	int			attempt;
 	int			tries;			/* earlier attempts that count */
 	int			losses;

@@ -20,6 +20,7 @@
 #include "application/attempt.h"
 #include "application/fire.h"
 #include "application/pool.h"
+#include "application/record.h"
 #include "catalog/pg_type.h"
 #include "domain/policy.h"
 #include "executor/spi.h"
@@ -201,7 +202,8 @@ new_task(Batch *batch, const Claimed *c, TimestampTz scheduled_at)
 
 /* The task is born ended. */
 static void
-end_task(Batch *batch, int64 task_id, char status, const char *reason)
+end_task(Batch *batch, const SchedTaskRow *row, char status,
+		 const char *reason)
 {
 	SchedOutcome *outcome;
 
@@ -215,7 +217,9 @@ end_task(Batch *batch, int64 task_id, char status, const char *reason)
 	}
 	outcome = &batch->outcomes[batch->outcome_count++];
 	MemSet(outcome, 0, sizeof(SchedOutcome));
-	outcome->task_id = task_id;
+	outcome->task_id = row->task_id;
+	outcome->job_id = row->job_id;
+	outcome->run_id = row->run_id;
 	outcome->attempt = 1;
 	outcome->status = status;
 	outcome->final = true;
@@ -303,7 +307,7 @@ occur(Batch *batch, Claimed *c, TimestampTz nominal, int64 missed)
 								 c->job->max_concurrent_runs))
 	{
 		case SCHED_OVERLAP_DO_SKIP:
-			end_task(batch, row->task_id, SCHED_OUTCOME_SKIPPED,
+			end_task(batch, row, SCHED_OUTCOME_SKIPPED,
 					 "overlap policy: an earlier run is not over");
 			return;
 		case SCHED_OVERLAP_DO_CANCEL_OTHERS:
@@ -326,6 +330,7 @@ occur(Batch *batch, Claimed *c, TimestampTz nominal, int64 missed)
 	sched_lane_spec(c->job, &spec);
 	spec.report_end = after;
 	task.task_id = row->task_id;
+	task.run_id = row->run_id;
 	task.due_at = batch->now;
 	task.priority = c->job->priority;
 	task.attempt = 1;
@@ -362,7 +367,7 @@ run_plan(Batch *batch, Claimed *c, const SchedScheduleContext *context)
 		SchedTaskRow *row = new_task(batch, c, plan.missed_last);
 
 		row->missed_count = (int) Min(plan.missed_count, PG_INT32_MAX);
-		end_task(batch, row->task_id, SCHED_OUTCOME_MISSED,
+		end_task(batch, row, SCHED_OUTCOME_MISSED,
 				 "misfire policy: its time had passed");
 		c->last = plan.missed_last;
 	}
@@ -643,8 +648,8 @@ sched_fire(int db, const int64 *trigger_ids, int count, TimestampTz now,
 	}
 	if (n > 0)
 	{
-		sched_store_insert_tasks(batch.tasks, batch.task_count);
-		sched_store_insert_outcomes(batch.outcomes, batch.outcome_count);
+		sched_record_tasks(batch.tasks, batch.task_count);
+		sched_record_outcomes(batch.outcomes, batch.outcome_count);
 		advance(claimed, n);
 	}
 	for (int i = 0; i < n; i++)

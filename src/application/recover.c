@@ -19,6 +19,7 @@
 
 #include "access/xact.h"
 #include "application/attempt.h"
+#include "application/record.h"
 #include "application/recover.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -40,7 +41,7 @@ static bool reading = false;
 /* What enter_row() reads of a task, and what has ended of it so far. */
 #define LIVE_COLUMNS \
 	"SELECT t.task_id, t.job_id, t.scheduled_at, t.priority, " \
-	"t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at "
+	"t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at, t.run_id "
 #define ENDED_ATTEMPTS \
 	"pg_catalog.bool_or(x.final) AS final, " \
 	"pg_catalog.max(x.attempt) AS attempt, " \
@@ -66,8 +67,8 @@ static void
 enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 		  MemoryContext job_context, TimestampTz now)
 {
-	bool		n[9];
-	Datum		v[9];
+	bool		n[10];
+	Datum		v[10];
 	QTaskSpec	spec = {0};
 	QLaneSpec	lane;
 	int64		job_id;
@@ -84,6 +85,7 @@ enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 		MemoryContextSwitchTo(old);
 	}
 	spec.task_id = DatumGetInt64(v[0]);
+	spec.run_id = DatumGetInt64(v[9]);
 	spec.attempt = n[5] ? 1 : DatumGetInt32(v[5]) + 1;
 	spec.tries = n[6] ? 0 : (int) DatumGetInt64(v[6]);
 	spec.losses = n[7] ? 0 : (uint16) Min(DatumGetInt64(v[7]), 1000);
@@ -96,6 +98,8 @@ enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 		SchedOutcome outcome = {0};
 
 		outcome.task_id = spec.task_id;
+		outcome.job_id = job_id;
+		outcome.run_id = spec.run_id;
 		outcome.attempt = spec.attempt;
 		outcome.status = SCHED_OUTCOME_CANCELLED;
 		outcome.final = true;
@@ -103,7 +107,7 @@ enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 		outcome.row_count = SCHED_UNSET;
 		outcome.progress = -1;
 		outcome.reason = "the job no longer exists";
-		sched_store_insert_outcomes(&outcome, 1);
+		sched_record_outcomes(&outcome, 1);
 		return;
 	}
 	spec.priority = n[3] ? (*job)->priority : DatumGetInt16(v[3]);

@@ -26,6 +26,7 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "application/record.h"
 #include "application/rights.h"
 #include "application/tasks.h"
 #include "catalog/pg_type.h"
@@ -114,6 +115,7 @@ note_task(const SchedJob *job, const QLaneSpec *lane, uint32 generation,
 	QTaskSpec	spec = {0};
 
 	spec.task_id = row->task_id;
+	spec.run_id = row->run_id;
 	spec.due_at = row->scheduled_at;
 	spec.priority = row->priority != 0 ? row->priority : job->priority;
 	spec.attempt = 1;
@@ -184,7 +186,7 @@ sched_tasks_order(const SchedJob *job, uint32 generation,
 			row->idempotency_key = order->idempotency_key;
 			n++;
 		}
-		sched_store_insert_tasks(rows, n);
+		sched_record_tasks(rows, n);
 		for (int i = 0; i < n; i++)
 			note_task(job, &lane, generation, &rows[i], now);
 		CommandCounterIncrement();
@@ -302,9 +304,10 @@ sched_task_progress(int64 task_id, int attempt, float4 percent)
  * What memory does not know may still have ended, or may never have been in memory.
  */
 static CancelResult
-prepare_cancel(int64 task_id, const char *reason, TimestampTz now,
+prepare_cancel(const SchedTaskRow *row, const char *reason, TimestampTz now,
 			   SchedOutcome *outcome)
 {
+	int64		task_id = row->task_id;
 	SchedTaskStatus status = SCHED_TASK_SCHEDULED;
 	SchedAttempt live;
 	bool		is_live;
@@ -335,6 +338,8 @@ prepare_cancel(int64 task_id, const char *reason, TimestampTz now,
 			outcome->queued_at = live.queued_at;
 	}
 	outcome->task_id = task_id;
+	outcome->job_id = row->job_id;
+	outcome->run_id = row->run_id;
 	outcome->status = SCHED_OUTCOME_CANCELLED;
 	outcome->final = true;
 	outcome->finished_at = now;
@@ -374,7 +379,7 @@ insert_or_lose(SchedOutcome *outcome)
 	MemoryContextSwitchTo(caller_context);
 	PG_TRY();
 	{
-		sched_store_insert_outcomes(outcome, 1);
+		sched_record_outcomes(outcome, 1);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -407,7 +412,7 @@ sched_task_cancel(int64 task_id, const char *reason)
 
 	sched_shmem_require();
 	sched_task_require(task_id, &row, true);
-	switch (prepare_cancel(task_id, reason, now, &outcome))
+	switch (prepare_cancel(&row, reason, now, &outcome))
 	{
 		case CANCEL_ENDED:
 			return false;
@@ -434,11 +439,11 @@ sched_task_cancel(int64 task_id, const char *reason)
  * The tasks of a job without a final outcome, from the segments that may have
  * some; in a palloc'd array.
  */
-static int64 *
+static SchedTaskRow *
 open_tasks(int64 job_id, int *count)
 {
 	static const char query[] =
-		"SELECT t.task_id FROM sched._task t"
+		"SELECT t.task_id, t.run_id FROM sched._task t"
 		" WHERE t.job_id OPERATOR(pg_catalog.=) $1"
 		" AND t.task_id OPERATOR(pg_catalog.>=) coalesce(("
 		"  SELECT pg_catalog.min(s.lo) FROM sched._segment s"
@@ -449,7 +454,7 @@ open_tasks(int64 job_id, int *count)
 	Oid			types[1] = {INT8OID};
 	Datum		values[1] = {Int64GetDatum(job_id)};
 	MemoryContext caller_context = CurrentMemoryContext;
-	int64	   *ids;
+	SchedTaskRow *rows;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -458,18 +463,23 @@ open_tasks(int64 job_id, int *count)
 		elog(ERROR, "could not read the tasks of job %lld",
 			 (long long) job_id);
 	*count = (int) SPI_processed;
-	ids = MemoryContextAllocHuge(caller_context,
-								 Max(SPI_processed, 1) * sizeof(int64));
+	rows = MemoryContextAllocHuge(caller_context,
+								  Max(SPI_processed, 1) * sizeof(SchedTaskRow));
 	for (int i = 0; i < *count; i++)
 	{
 		bool		isnull;
 
-		ids[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
-											 SPI_tuptable->tupdesc, 1,
-											 &isnull));
+		MemSet(&rows[i], 0, sizeof(SchedTaskRow));
+		rows[i].job_id = job_id;
+		rows[i].task_id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
+													  SPI_tuptable->tupdesc, 1,
+													  &isnull));
+		rows[i].run_id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
+													 SPI_tuptable->tupdesc, 2,
+													 &isnull));
 	}
 	SPI_finish();
-	return ids;
+	return rows;
 }
 
 int
@@ -479,22 +489,22 @@ sched_tasks_cancel_waiting(int64 job_id, const char *reason)
 	int			count;
 	int			cancelled = 0;
 	int			n = 0;
-	int64	   *ids;
+	SchedTaskRow *rows;
 	SchedOutcome *outcomes;
 
 	sched_shmem_require();
-	ids = open_tasks(job_id, &count);
+	rows = open_tasks(job_id, &count);
 	outcomes = palloc(Min(Max(count, 1), BATCH) * sizeof(SchedOutcome));
 	for (int i = 0; i < count; i++)
 	{
-		if (prepare_cancel(ids[i], reason, now, &outcomes[n]) == CANCEL_WRITE)
+		if (prepare_cancel(&rows[i], reason, now, &outcomes[n]) == CANCEL_WRITE)
 		{
-			sched_pending_finish_task(ids[i]);
+			sched_pending_finish_task(rows[i].task_id);
 			n++;
 		}
 		if (n == BATCH || (i == count - 1 && n > 0))
 		{
-			sched_store_insert_outcomes(outcomes, n);
+			sched_record_outcomes(outcomes, n);
 			CommandCounterIncrement();
 			cancelled += n;
 			n = 0;
@@ -502,7 +512,7 @@ sched_tasks_cancel_waiting(int64 job_id, const char *reason)
 		}
 	}
 	pfree(outcomes);
-	pfree(ids);
+	pfree(rows);
 	return cancelled;
 }
 

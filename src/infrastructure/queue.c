@@ -727,6 +727,7 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 	task->lane = lane;
 	lane->total++;
 	dlist_push_tail(&lane->tasks, &task->lane_node);
+	task->run_id = new->run_id;
 	task->priority = new->priority;
 	task->serial = new->serial;
 	task->losses = new->losses;

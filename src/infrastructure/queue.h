@@ -74,6 +74,7 @@ typedef struct QTask
 	uint32		next;			/* in its hash chain or the free list */
 	int			db;
 	int64		task_id;
+	int64		run_id;
 	QLane	   *lane;
 	uint8		status;			/* SchedTaskStatus */
 	uint8		place;			/* QPlace */
@@ -103,6 +104,7 @@ typedef struct QTask
 typedef struct QTaskSpec
 {
 	int64		task_id;
+	int64		run_id;
 	TimestampTz due_at;			/* not before */
 	int16		priority;
 	bool		serial;

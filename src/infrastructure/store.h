@@ -80,6 +80,8 @@ typedef struct SchedTaskRow
 typedef struct SchedOutcome
 {
 	int64		task_id;
+	int64		job_id;			/* of the task; not in the row */
+	int64		run_id;			/* likewise */
 	int			attempt;
 	char		status;			/* one of SCHED_OUTCOME_* */
 	bool		final;

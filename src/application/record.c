@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.c
+ *	  Writing the record: what was ordered, and how it ended.
+ *
+ * Every row of _task and _outcome is written through here, by whichever
+ * process makes or ends the task, in that process's transaction.  So what has
+ * to follow from a task's beginning or end in the same transaction is called
+ * from here and from nowhere else.
+ *
+ * Takes no lock of its own and leaves no trace when the transaction fails.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "application/record.h"
+
+void
+sched_record_tasks(const SchedTaskRow *rows, int count)
+{
+	sched_store_insert_tasks(rows, count);
+}
+
+void
+sched_record_outcomes(const SchedOutcome *rows, int count)
+{
+	sched_store_insert_outcomes(rows, count);
+}
