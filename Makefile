@@ -33,6 +33,11 @@ PG_CFLAGS   = $(WARNINGS) -MMD -MP
 # test/tools/lib.sh.
 SHLIB_LINK  =
 
+# The program that joins as an executor: libpq only, nothing of the server.
+EXECUTOR         = sched-executor
+EXECUTOR_SOURCES = $(sort $(wildcard src/executor/*.c))
+EXECUTOR_OBJS    = $(EXECUTOR_SOURCES:.c=.o)
+
 # Tests: SQL (sql/, expected/), concurrency (test/isolation), nodes (test/t).
 REGRESS        = $(patsubst sql/%.sql,%,$(filter-out sql/$(EXTENSION)--%,$(sort $(wildcard sql/*.sql))))
 ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
@@ -40,7 +45,7 @@ ISOLATION_OPTS = --inputdir=test/isolation
 TAP_TESTS      = 1
 PROVE_TESTS   ?= test/t/*.pl
 PROVE_FLAGS   += -I test/perl
-EXTRA_CLEAN    = tmp_install tmp_check output_iso results log coverage \
+EXTRA_CLEAN    = $(EXECUTOR) src/executor/*.[od] tmp_install tmp_check output_iso results log coverage \
                  .build-flags sql/$(EXTENSION)--*.sql \
                  $(foreach l,$(LAYERS),$(foreach x,d gcda gcno,src/$(l)/*.$(x)))
 
@@ -94,6 +99,22 @@ postgresql-server-dev-15 or the like, or run "make bootstrap" as root)
 endif
 include $(PGXS)
 
+all: $(EXECUTOR)
+$(EXECUTOR): $(EXECUTOR_OBJS)
+	$(CC) $(CFLAGS) $(EXECUTOR_OBJS) $(LDFLAGS) -L$(libdir) -lpq -o $@
+$(EXECUTOR_OBJS): CPPFLAGS := -Isrc -I$(includedir) -D_GNU_SOURCE -DSCHED_VERSION=\"$(EXTVERSION)\"
+$(EXECUTOR_OBJS): .build-flags
+-include $(wildcard $(EXECUTOR_OBJS:.o=.d))
+
+install: install-executor
+uninstall: uninstall-executor
+.PHONY: install-executor uninstall-executor
+install-executor: $(EXECUTOR)
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) $(EXECUTOR) '$(DESTDIR)$(bindir)/$(EXECUTOR)'
+uninstall-executor:
+	rm -f '$(DESTDIR)$(bindir)/$(EXECUTOR)'
+
 ifeq ($(PORTNAME),linux)
 # Preloaded libraries share one name space: our calls stay our own.
 SHLIB_LINK += -Wl,-Bsymbolic
@@ -132,6 +153,11 @@ clang-check:
 	  $(CLANG_CHECK) -fsyntax-only -std=gnu99 -Werror $(WARNINGS) \
 	    -Wno-ignored-attributes \
 	    $(patsubst -I/%,-isystem /%,$(CPPFLAGS)) $$f \
+	    || bad="$$bad $$f"; \
+	done; \
+	for f in $(EXECUTOR_SOURCES); do \
+	  $(CLANG_CHECK) -fsyntax-only -std=gnu99 -Werror -Wall -Wextra -Isrc -D_GNU_SOURCE \
+	    -DSCHED_VERSION=\"$(EXTVERSION)\" -isystem $(includedir) $$f \
 	    || bad="$$bad $$f"; \
 	done; test -z "$$bad" || { echo "clang objects to:$$bad" >&2; exit 1; }
 
