@@ -88,6 +88,8 @@ CREATE TABLE sched._trigger
 );
 CREATE INDEX trigger_job_idx ON sched._trigger (job_id);
 CREATE UNIQUE INDEX trigger_main_key ON sched._trigger (job_id) WHERE is_main;
+/* All that listens to events, for those who look for listeners. */
+CREATE INDEX trigger_event_idx ON sched._trigger (trigger_id) WHERE kind = 'event';
 COMMENT ON TABLE sched._trigger IS 'What makes jobs fire. A job has any number of triggers.';
 
 /*

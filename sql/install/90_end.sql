@@ -19,8 +19,12 @@ SELECT pg_catalog.pg_extension_config_dump('sched._origin', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._job_job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._trigger_trigger_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._task_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('sched._event_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('sched._subscription', '');
+SELECT pg_catalog.pg_extension_config_dump('sched._subscription_subscription_id_seq', '');
 
 SELECT sched._segments_ensure(2);
+SELECT sched._event_partitions_ensure(1);
 
 INSERT INTO sched._origin (system_identifier, database_oid, recorded_at)
 SELECT c.system_identifier, d.oid, sched._now()

@@ -14,16 +14,19 @@
  */
 #include "postgres.h"
 
+#include "application/event.h"
 #include "application/record.h"
 
 void
 sched_record_tasks(const SchedTaskRow *rows, int count)
 {
 	sched_store_insert_tasks(rows, count);
+	sched_event_of_tasks(rows, count);
 }
 
 void
 sched_record_outcomes(const SchedOutcome *rows, int count)
 {
 	sched_store_insert_outcomes(rows, count);
+	sched_event_of_outcomes(rows, count);
 }

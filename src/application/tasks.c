@@ -23,8 +23,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "application/record.h"
 #include "application/rights.h"
@@ -34,9 +32,7 @@
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
@@ -204,25 +200,9 @@ sched_tasks_order(const SchedJob *job, uint32 generation,
 static Oid
 job_owner(int64 job_id)
 {
-	Relation	relation = table_open(sched_store_relation("_job"),
-									  AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			owner = InvalidOid;
+	const SchedJob *job = sched_store_any_job(job_id);
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(job_id));
-	scan = systable_beginscan(relation, sched_store_relation("job_pkey"), true,
-							  snapshot, 1, &key);
-	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		owner = sched_store_job_from_tuple(tuple,
-										   RelationGetDescr(relation))->owner;
-	systable_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(relation, AccessShareLock);
-	return owner;
+	return job == NULL ? InvalidOid : job->owner;
 }
 
 void

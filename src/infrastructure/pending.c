@@ -19,6 +19,7 @@
 
 #include "access/xact.h"
 #include "infrastructure/clock.h"
+#include "infrastructure/listener.h"
 #include "infrastructure/pending.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/wake.h"
@@ -40,6 +41,8 @@ typedef enum NoteKind
 	NOTE_RESERVE,
 	NOTE_JOB,
 	NOTE_SEGMENTS,
+	NOTE_LISTENERS,
+	NOTE_EVENTS,
 	NOTE_LAUNCHER,
 	NOTE_SCHEDULER
 } NoteKind;
@@ -211,6 +214,22 @@ sched_pending_segments_changed(void)
 }
 
 void
+sched_pending_listeners_changed(void)
+{
+	add_note(NOTE_LISTENERS, 0);
+}
+
+/* Once is enough, unless a savepoint that may be undone lies in between. */
+void
+sched_pending_events_recorded(void)
+{
+	if (note_count > 0 && notes[note_count - 1].kind == NOTE_EVENTS &&
+		notes[note_count - 1].subid == GetCurrentSubTransactionId())
+		return;
+	add_note(NOTE_EVENTS, 0);
+}
+
+void
 sched_pending_wake_launcher(void)
 {
 	add_note(NOTE_LAUNCHER, 0);
@@ -316,6 +335,13 @@ apply_note(const Note *note, int me, TimestampTz now)
 		case NOTE_SEGMENTS:
 			db->segment_generation++;
 			break;
+		case NOTE_LISTENERS:
+			db->listener_generation++;
+			break;
+		case NOTE_EVENTS:
+			db->events = true;
+			sched_wake_scheduler(db);
+			break;
 		case NOTE_SCHEDULER:
 			sched_wake_scheduler(db);
 			break;
@@ -341,6 +367,8 @@ apply_all(bool committed)
 			sched_shared->probe = true;
 			sched_wake_launcher();
 		}
+		else if (note->kind == NOTE_LISTENERS && !committed)
+			sched_listeners_forget();
 		else if (me >= 0 && committed && note->kind != NOTE_RESERVE)
 			apply_note(note, me, now);
 	}
@@ -400,6 +428,8 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId subid,
 				notes[kept++] = notes[i];
 			else if (notes[i].kind == NOTE_RESERVE && me >= 0)
 				apply_note(&notes[i], me, sched_clock_now());
+			else if (notes[i].kind == NOTE_LISTENERS)
+				sched_listeners_forget();
 		}
 		sched_unlock();
 		note_count = kept;

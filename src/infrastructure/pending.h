@@ -55,6 +55,10 @@ extern bool sched_pending_reserve_task(int64 task_id);
 extern void sched_pending_job_changed(int64 job_id, int paused);
 
 extern void sched_pending_segments_changed(void);
+
+/* Who listens to events has changed; events were recorded. */
+extern void sched_pending_listeners_changed(void);
+extern void sched_pending_events_recorded(void);
 extern void sched_pending_wake_launcher(void);
 extern void sched_pending_wake_scheduler(void);
 

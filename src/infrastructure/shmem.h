@@ -62,6 +62,8 @@ typedef struct SchedDatabase
 	TimestampTz sleep_until;	/* when the scheduler looks again by itself */
 	uint32		segment_generation; /* counts the changes of _segment */
 	uint32		job_generation; /* counts the changes of _job and _trigger */
+	uint32		listener_generation;	/* those of who listens to events */
+	bool		events;			/* some were recorded, the scheduler is to look */
 
 	/* the queue's part, see infrastructure/queue.h */
 	pairingheap timers;

@@ -251,7 +251,7 @@ sched_store_job_from_tuple(HeapTuple tuple, TupleDesc desc)
 
 /* Fetch the first row of an index scan that suits the latest snapshot. */
 static SchedJob *
-scan_job(const char *index, ScanKey key)
+scan_job(const char *index, ScanKey key, bool deleted_too)
 {
 	Relation	relation = table_open(sched_store_relation("_job"),
 									  AccessShareLock);
@@ -265,7 +265,7 @@ scan_job(const char *index, ScanKey key)
 	while (job == NULL && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		job = sched_store_job_from_tuple(tuple, RelationGetDescr(relation));
-		if (job->deleted)
+		if (job->deleted && !deleted_too)
 			job = NULL;
 	}
 	systable_endscan(scan);
@@ -281,7 +281,17 @@ sched_store_job(int64 job_id)
 
 	ScanKeyInit(&key, JOB_ID, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(job_id));
-	return scan_job("job_pkey", &key);
+	return scan_job("job_pkey", &key, false);
+}
+
+SchedJob *
+sched_store_any_job(int64 job_id)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, JOB_ID, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(job_id));
+	return scan_job("job_pkey", &key, true);
 }
 
 SchedJob *
@@ -292,7 +302,7 @@ sched_store_job_by_name(const char *name)
 	ScanKeyEntryInitialize(&key, 0, JOB_NAME, BTEqualStrategyNumber,
 						   InvalidOid, DEFAULT_COLLATION_OID, F_TEXTEQ,
 						   CStringGetTextDatum(name));
-	return scan_job("job_name_key", &key);
+	return scan_job("job_name_key", &key, false);
 }
 
 /* ---------- segments ---------- */

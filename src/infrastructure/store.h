@@ -127,6 +127,7 @@ extern Oid	sched_store_owner(void);
 
 /* Read a job as of the latest snapshot; NULL when it is not there. */
 extern SchedJob *sched_store_job(int64 job_id);
+extern SchedJob *sched_store_any_job(int64 job_id); /* deleted ones, too */
 extern SchedJob *sched_store_job_by_name(const char *name);
 extern SchedJob *sched_store_job_from_tuple(HeapTuple tuple, TupleDesc desc);
 

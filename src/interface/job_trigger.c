@@ -16,6 +16,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "infrastructure/listener.h"
 #include "infrastructure/pending.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -52,6 +53,20 @@ is_paused(HeapTuple tuple, TupleDesc desc)
 	return strcmp(status, "paused") == 0;
 }
 
+/* Does the row of _trigger listen to events?  A row of _job never does. */
+static bool
+listens(HeapTuple tuple, TupleDesc desc)
+{
+	int			column = SPI_fnumber(desc, "kind");
+	Datum		value;
+	bool		isnull;
+
+	if (column <= 0 || tuple == NULL)
+		return false;
+	value = heap_getattr(tuple, column, desc, &isnull);
+	return !isnull && strcmp(TextDatumGetCString(value), "event") == 0;
+}
+
 Datum
 sched_job_changed(PG_FUNCTION_ARGS)
 {
@@ -68,6 +83,8 @@ sched_job_changed(PG_FUNCTION_ARGS)
 	if (sched_shared == NULL)
 		return PointerGetDatum(NULL);
 
+	if (listens(row, desc) || listens(trigger->tg_newtuple, desc))
+		sched_listeners_changed();
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 	{
 		row = trigger->tg_newtuple;

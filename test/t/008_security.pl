@@ -116,6 +116,7 @@ my @calls = (
 	q(report_progress(10)), q(report_progress(%2, 1, 10)),
 	q(health()), q(liveness()), q(readiness()), q(status()), q(prometheus_metrics()), q(scaling_metric()), q(version()),
 	q(resume_all()), q(import_pg_cron()), q(create_roles()),
+	q(emit_event('of.%r', '{"a": 1}')), q(subscribe('of %r', 'of.*', 'http://localhost:1/', '{"X-A": "b"}', 'secret')), q(unsubscribe('of %r')), q(unsubscribe('of nobody')),
 	q(delete_job('%1')), q(drop_calendar('weekly of %r')));
 my @views = split /\n/, sql($node, q(SELECT relname FROM pg_class WHERE relnamespace = 'sched'::regnamespace AND relkind = 'v' AND relname NOT LIKE '\_%'));
 

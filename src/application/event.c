@@ -1,0 +1,326 @@
+/*-------------------------------------------------------------------------
+ *
+ * event.c
+ *	  Recording events, and what follows from them in the same transaction.
+ *
+ * An event is a row of _event, written by whoever makes the change that it
+ * reports, in that change's transaction: both are there or neither.
+ * Subscribers get a row of _delivery each, at the same time.
+ *
+ * Most changes are not worth a row.  sched_event_wanted() decides by
+ * sched.event_level and by who listens, from memory: a task that completes
+ * unwatched costs a comparison and a look at a counter.
+ *
+ * The moves that a task makes in memory alone have no transaction of their own.
+ * What is known of them when the attempt ends (when it became ready, and when a
+ * built-in worker started it) is recorded then, each with its own time.
+ *
+ * What listeners may hear of: only what the owner of the job or subscription may see.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "application/attempt.h"
+#include "application/event.h"
+#include "application/rights.h"
+#include "catalog/pg_type.h"
+#include "infrastructure/clock.h"
+#include "infrastructure/event_table.h"
+#include "infrastructure/listener.h"
+#include "infrastructure/pending.h"
+#include "infrastructure/settings.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+
+void
+sched_event_init(SchedEvent *event, SchedEventType type)
+{
+	MemSet(event, 0, sizeof(SchedEvent));
+	event->type = type;
+	event->name = type == SCHED_EVENT_COUNT ? NULL :
+		sched_event_type_name(type);
+	event->job_id = SCHED_UNSET;
+	event->task_id = SCHED_UNSET;
+}
+
+bool
+sched_event_wanted(SchedEventType type)
+{
+	if (sched_shared == NULL)
+		return false;
+	return sched_event_in_level(type, sched_event_level) ||
+		sched_listeners_want(type);
+}
+
+/* Nobody acts in the scheduler. */
+static Oid
+actor(void)
+{
+	int			me = sched_shmem_my_database();
+
+	if (me >= 0 && sched_shared->databases[me].scheduler == MyProc)
+		return InvalidOid;
+	return GetOuterUserId();
+}
+
+int64
+sched_event_record(const SchedEvent *event)
+{
+	SchedEventRow row = {0};
+	SchedListener *listeners;
+	TimestampTz now = sched_clock_now();
+	int			count;
+
+	sched_shmem_require();
+	row.event_id = sched_event_table_next_id();
+	row.type = event->name;
+	row.occurred_at = event->occurred_at != 0 ? event->occurred_at : now;
+	row.job_id = event->job_id;
+	row.task_id = event->task_id;
+	row.executor = event->executor;
+	row.owner = event->owner;
+	row.actor = actor();
+	row.payload = event->payload;
+
+	count = sched_listeners_find(event->name, &listeners);
+	for (int i = 0; i < count; i++)
+		if (listeners[i].trigger_id == 0 &&
+			sched_may(listeners[i].owner, event->owner, SCHED_MAY_SEE))
+			sched_event_table_insert_delivery(listeners[i].subscription_id,
+											  row.event_id, now);
+	sched_event_table_insert(&row);
+	sched_pending_events_recorded();
+	return row.event_id;
+}
+
+/* ---------- payloads ---------- */
+
+static Jsonb *
+jsonb_from_text(const char *text)
+{
+	return text == NULL ? NULL :
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+}
+
+static void
+add_key(StringInfo out, const char *key)
+{
+	appendStringInfo(out, "%s\"%s\": ", out->len > 1 ? ", " : "", key);
+}
+
+static void
+add_text(StringInfo out, const char *key, const char *value)
+{
+	if (value == NULL)
+		return;
+	add_key(out, key);
+	escape_json(out, value);
+}
+
+static void
+add_number(StringInfo out, const char *key, int64 value)
+{
+	if (value == SCHED_UNSET)
+		return;
+	add_key(out, key);
+	appendStringInfo(out, INT64_FORMAT, value);
+}
+
+static void
+add_time(StringInfo out, const char *key, TimestampTz value)
+{
+	char		text[MAXDATELEN + 1];
+
+	if (value == 0)
+		return;
+	JsonEncodeDateTime(text, TimestampTzGetDatum(value), TIMESTAMPTZOID, NULL);
+	add_key(out, key);
+	appendStringInfo(out, "\"%s\"", text);
+}
+
+/* ---------- what is recorded often ---------- */
+
+/*
+ * The job that a run of rows is about, read again only when it is another one.
+ * NULL when it is gone altogether: then there is nobody to tell.
+ */
+static const SchedJob *
+job_of(int64 job_id, const SchedJob *last)
+{
+	return last != NULL && last->job_id == job_id ? last :
+		sched_store_any_job(job_id);
+}
+
+void
+sched_event_job(SchedEventType type, int64 job_id, Oid owner,
+				const char *job_name, const char *payload)
+{
+	SchedEvent	event;
+	StringInfoData out;
+
+	if (!sched_event_wanted(type))
+		return;
+	sched_event_init(&event, type);
+	event.job_id = job_id;
+	event.owner = owner;
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	add_text(&out, "job_name", job_name);
+	if (payload != NULL)
+		appendStringInfo(&out, ", %s", payload);
+	appendStringInfoChar(&out, '}');
+	event.payload = jsonb_from_text(out.data);
+	(void) sched_event_record(&event);
+}
+
+static void
+record_task_event(SchedEventType type, const SchedJob *job, int64 task_id,
+				  TimestampTz at, const char *executor, const char *members)
+{
+	SchedEvent	event;
+	StringInfoData out;
+
+	if (job == NULL)
+		return;
+	sched_event_init(&event, type);
+	event.job_id = job->job_id;
+	event.task_id = task_id;
+	event.owner = job->owner;
+	event.executor = executor;
+	event.occurred_at = at;
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	add_text(&out, "job_name", job->name);
+	if (members != NULL && members[0] != '\0')
+		appendStringInfo(&out, ", %s", members);
+	appendStringInfoChar(&out, '}');
+	event.payload = jsonb_from_text(out.data);
+	(void) sched_event_record(&event);
+}
+
+void
+sched_event_task(SchedEventType type, int64 task_id, int64 job_id,
+				 const char *executor, const char *payload)
+{
+	if (sched_event_wanted(type))
+		record_task_event(type, job_of(job_id, NULL), task_id, 0, executor, payload);
+}
+
+void
+sched_event_executor(SchedEventType type, const char *executor, Oid owner,
+					 const char *payload)
+{
+	SchedEvent	event;
+
+	if (!sched_event_wanted(type))
+		return;
+	sched_event_init(&event, type);
+	event.executor = executor;
+	event.owner = owner;
+	event.payload = jsonb_from_text(payload);
+	(void) sched_event_record(&event);
+}
+
+/* ---------- the record of tasks ---------- */
+
+void
+sched_event_of_tasks(const SchedTaskRow *rows, int count)
+{
+	const SchedJob *job = NULL;
+
+	if (count == 0 || !sched_event_wanted(SCHED_EVENT_TASK_SCHEDULED))
+		return;
+	for (int i = 0; i < count; i++)
+	{
+		StringInfoData out;
+
+		job = job_of(rows[i].job_id, job);
+		initStringInfo(&out);
+		add_time(&out, "scheduled_at", rows[i].scheduled_at);
+		appendStringInfo(&out, ", \"run_id\": " INT64_FORMAT, rows[i].run_id);
+		record_task_event(SCHED_EVENT_TASK_SCHEDULED, job, rows[i].task_id, 0,
+						  NULL, out.data);
+		pfree(out.data);
+	}
+}
+
+static SchedEventType
+type_of_outcome(const SchedOutcome *row)
+{
+	if (!row->final)
+		return SCHED_EVENT_TASK_RETRY_SCHEDULED;
+	switch (row->status)
+	{
+		case SCHED_OUTCOME_COMPLETED:
+			return SCHED_EVENT_TASK_COMPLETED;
+		case SCHED_OUTCOME_FAILED:
+			return SCHED_EVENT_TASK_FAILED;
+		case SCHED_OUTCOME_TIMEOUT:
+			return SCHED_EVENT_TASK_TIMEOUT;
+		case SCHED_OUTCOME_CANCELLED:
+			return SCHED_EVENT_TASK_CANCELLED;
+		case SCHED_OUTCOME_SKIPPED:
+			return SCHED_EVENT_TASK_SKIPPED;
+		case SCHED_OUTCOME_UPSTREAM_FAILED:
+			return SCHED_EVENT_TASK_UPSTREAM_FAILED;
+		case SCHED_OUTCOME_MISSED:
+			return SCHED_EVENT_TASK_MISSED;
+		default:
+			return SCHED_EVENT_TASK_FAILED;
+	}
+}
+
+/* How it went, as members of a JSON object. */
+static char *
+describe_outcome(const SchedOutcome *row)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	add_number(&out, "attempt", row->attempt);
+	appendStringInfo(&out, ", \"run_id\": " INT64_FORMAT, row->run_id);
+	add_text(&out, "error", row->error);
+	add_text(&out, "sqlstate", row->sqlstate);
+	add_text(&out, "reason", row->reason);
+	add_time(&out, "started_at", row->started_at);
+	add_time(&out, "retry_at", row->retry_at);
+	return out.data;
+}
+
+void
+sched_event_of_outcomes(const SchedOutcome *rows, int count)
+{
+	const SchedJob *job = NULL;
+
+	for (int i = 0; i < count; i++)
+	{
+		const SchedOutcome *row = &rows[i];
+		SchedEventType type = type_of_outcome(row);
+		const char *executor = row->executor_id == SCHED_EXECUTOR_SQL ?
+			"sql" : NULL;
+		static const SchedEventType before[] = {SCHED_EVENT_TASK_READY,
+		SCHED_EVENT_TASK_ASSIGNED, SCHED_EVENT_TASK_STARTED};
+
+		/* the way there, of which nothing was written until now */
+		for (int k = 0; k < lengthof(before); k++)
+		{
+			TimestampTz at = k == 0 ? row->queued_at :
+				executor != NULL ? row->started_at : 0;
+
+			if (at == 0 || !sched_event_wanted(before[k]))
+				continue;
+			job = job_of(row->job_id, job);
+			record_task_event(before[k], job, row->task_id, at,
+							  k == 0 ? NULL : executor,
+							  psprintf("\"attempt\": %d", row->attempt));
+		}
+		if (!sched_event_wanted(type))
+			continue;
+		job = job_of(row->job_id, job);
+		record_task_event(type, job, row->task_id, row->finished_at, executor,
+						  describe_outcome(row));
+	}
+}
