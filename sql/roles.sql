@@ -68,10 +68,14 @@ WHERE r.rolname LIKE 'sched\_%' AND p.pronamespace = 'sched'::regnamespace AND p
   AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
 GROUP BY p.proname ORDER BY p.proname;
 -- The public functions of each role
+\pset format unaligned
+\pset footer off
 SELECT p.proname, string_agg(DISTINCT replace(r.rolname, 'sched_', ''), ' ' ORDER BY replace(r.rolname, 'sched_', '')) AS roles
 FROM pg_proc p LEFT JOIN pg_roles r ON r.rolname LIKE 'sched\_%' AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
 WHERE p.pronamespace = 'sched'::regnamespace AND p.proname NOT LIKE '\_%'
 GROUP BY p.proname ORDER BY p.proname;
+\pset footer on
+\pset format aligned
 
 --
 -- A user has jobs of its own, and sees and changes no others.

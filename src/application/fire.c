@@ -331,7 +331,7 @@ occur(Batch *batch, Claimed *c, TimestampTz nominal, int64 missed)
 	spec.report_end = after;
 	task.task_id = row->task_id;
 	task.run_id = row->run_id;
-	task.due_at = batch->now;
+	task.due_at = Min(nominal, batch->now);
 	task.priority = c->job->priority;
 	task.attempt = 1;
 	task.serial = c->job->overlap_policy != SCHED_OVERLAP_ALLOW;

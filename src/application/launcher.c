@@ -367,6 +367,7 @@ try_release(KnownDatabase *entry, TimestampTz now)
 	if (gone)
 	{
 		sched_queue_purge(entry->slot);
+		sched_counters_close(&db->counters);
 		db->state = SCHED_DB_FREE;
 		db->database = InvalidOid;
 		db->leave = false;

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "application/event.h"
+#include "application/observe.h"
 #include "application/record.h"
 
 void
@@ -22,6 +23,7 @@ sched_record_tasks(const SchedTaskRow *rows, int count)
 {
 	sched_store_insert_tasks(rows, count);
 	sched_event_of_tasks(rows, count);
+	sched_observe_tasks(rows, count);
 }
 
 void
@@ -29,4 +31,5 @@ sched_record_outcomes(const SchedOutcome *rows, int count)
 {
 	sched_store_insert_outcomes(rows, count);
 	sched_event_of_outcomes(rows, count);
+	sched_observe_outcomes(rows, count);
 }

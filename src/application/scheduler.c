@@ -19,7 +19,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "application/attempt.h"
 #include "application/fire.h"
+#include "application/observe.h"
 #include "application/pool.h"
 #include "application/recover.h"
 #include "application/scheduler.h"
@@ -109,11 +111,26 @@ attach(int slot)
 
 /* ---------- parts of a turn ---------- */
 
+/* For sched.log_level = debug: these have become ready. */
+static void
+log_ready(const SchedAttempt *ready, int count)
+{
+	if (count == 0)
+		return;
+	StartTransactionCommand();
+	for (int i = 0; i < count; i++)
+		sched_observe_state(ready[i].task_id, ready[i].attempt,
+							ready[i].job_id, "ready");
+	CommitTransactionCommand();
+}
+
 /* Times of tasks: those that become due, and those that take too long. */
 static void
 ring_timers(void)
 {
 	TimestampTz now = sched_clock_now();
+	SchedAttempt ready[64];
+	int			ready_count = 0;
 	QTask	   *task;
 
 	sched_lock(LW_EXCLUSIVE);
@@ -128,7 +145,11 @@ ring_timers(void)
 					task->status == SCHED_TASK_WAITING_RETRY)
 					sched_queue_set_timer(task, 0);
 				else
+				{
 					sched_queue_make_ready(task, now);
+					if (sched_observes_states())
+						sched_attempt_copy(task, &ready[ready_count++]);
+				}
 				break;
 			case SCHED_TASK_RUNNING:
 				sched_queue_set_timer(task, now + sched_cancel_grace *
@@ -139,8 +160,16 @@ ring_timers(void)
 				sched_queue_set_timer(task, 0);
 				break;
 		}
+		if (ready_count == lengthof(ready))
+		{
+			sched_unlock();
+			log_ready(ready, ready_count);
+			ready_count = 0;
+			sched_lock(LW_EXCLUSIVE);
+		}
 	}
 	sched_unlock();
+	log_ready(ready, ready_count);
 }
 
 /* Jobs whose definition changed, or whose run ended. */
@@ -209,6 +238,12 @@ start_up(void)
 	sched_unlock();
 
 	sched_upkeep_run();
+	if (server_start)
+	{
+		/* what happens from now on is counted, what happened before is read */
+		sched_counters_open(&database->counters);
+		sched_upkeep_restore_counters();
+	}
 	sched_pool_put_back(my_db);
 	if (server_start)
 		sched_recover_all(my_db);

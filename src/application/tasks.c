@@ -112,7 +112,7 @@ note_task(const SchedJob *job, const QLaneSpec *lane, uint32 generation,
 
 	spec.task_id = row->task_id;
 	spec.run_id = row->run_id;
-	spec.due_at = row->scheduled_at;
+	spec.due_at = Max(row->scheduled_at, row->created_at);
 	spec.priority = row->priority != 0 ? row->priority : job->priority;
 	spec.attempt = 1;
 	if (row->scheduled_at > now + SCHED_LOOKAHEAD)

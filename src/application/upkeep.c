@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * upkeep.c
- *	  What the scheduler does once a minute: segments and retention.
+ *	  What the scheduler does once a minute: segments, retention, saving counts.
  *
  * The steps are SQL functions (25_segments.sql).  Each takes its locks with a
  * short lock_timeout, so that nothing queues up behind a long reader; what
@@ -96,6 +96,7 @@ sched_upkeep_run(void)
 	repeat_step(query);
 	(void) step("SELECT sched._segment_rotate()");
 	(void) step("SELECT sched._segments_close()");
+	(void) step("SELECT sched._counters_save()");
 	if (sched_history_retention > 0)
 	{
 		char		logs[80] = "NULL";
@@ -110,6 +111,12 @@ sched_upkeep_run(void)
 				 sched_history_retention, logs);
 		repeat_step(query);
 	}
+}
+
+void
+sched_upkeep_restore_counters(void)
+{
+	(void) step("SELECT sched._counters_restore()");
 }
 
 bool

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * upkeep.h
- *	  What the scheduler does once a minute: segments and retention.
+ *	  What the scheduler does once a minute: segments, retention, saving counts.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +10,9 @@
 
 /* Each step is a transaction of its own; a failing one is logged and left. */
 extern void sched_upkeep_run(void);
+
+/* Bring the counts up to what they were when the server stopped. */
+extern void sched_upkeep_restore_counters(void);
 
 /* Was the data made in another server or database? Sets *reason. */
 extern bool sched_upkeep_is_copy(char *reason, int size);

@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "application/attempt.h"
 #include "application/current.h"
+#include "application/observe.h"
 #include "application/script.h"
 #include "application/session.h"
 #include "application/worker.h"
@@ -231,6 +232,18 @@ check_run_as(const SchedJob *job)
 			 errhint("Let a member of the role set run_as with sched.update_job().")));
 }
 
+/* In a transaction of its own, or the line would come when the task has ended. */
+static void
+log_start(const SchedAttempt *attempt)
+{
+	CommitTransactionCommand();
+	StartTransactionCommand();
+	sched_observe_state(attempt->task_id, attempt->attempt, attempt->job_id,
+						"running");
+	CommitTransactionCommand();
+	StartTransactionCommand();
+}
+
 /* Run the task and commit its outcome with it.  Raises the task's errors. */
 static void
 run_to_completion(SchedAttempt *attempt)
@@ -274,6 +287,8 @@ run_to_completion(SchedAttempt *attempt)
 		return;
 	}
 	check_run_as(job);
+	if (sched_observes_states())
+		log_start(attempt);
 	set_deadline(job);
 	debug_query_string = job->command;
 	pgstat_report_activity(STATE_RUNNING, job->command);

@@ -775,6 +775,8 @@ sched_queue_take(QClass *class, TimestampTz now)
 		set_status(task, SCHED_TASK_ASSIGNED);
 		set_status(task, SCHED_TASK_RUNNING);
 		task->started_at = now;
+		sched_counters_observe_now(&db->counters, SCHED_COUNT_LATENESS,
+								   now - task->due_at);
 		return task;
 	}
 	return NULL;

@@ -57,6 +57,8 @@ startup_shmem(void)
 		MemSet(sched_shared, 0, shared_size());
 		sched_shared->lock = &(GetNamedLWLockTranche("sched"))->lock;
 		pg_atomic_init_u64(&sched_shared->frozen_clock, 0);
+		for (int i = 0; i < SCHED_MAX_DATABASES; i++)
+			sched_counters_init(&sched_shared->databases[i].counters);
 	}
 	sched_pgzone_share_attach(&sched_shared->zone, found);
 	sched_queue_attach(found);

@@ -10,6 +10,7 @@
 #ifndef SCHED_SHMEM_H
 #define SCHED_SHMEM_H
 
+#include "infrastructure/counters.h"
 #include "infrastructure/pgzone.h"
 #include "lib/pairingheap.h"
 #include "port/atomics.h"
@@ -73,6 +74,8 @@ typedef struct SchedDatabase
 	int			spilled_lanes;	/* lanes with tasks left out */
 	bool		want_workers;	/* a class has tasks and nobody idle */
 	bool		want_refill;	/* a lane with left-out tasks has room */
+
+	SchedCounters counters;		/* atomics, without the lock */
 
 	/* jobs whose definition changed, for the scheduler */
 	int			change_count;

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "application/observe.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -67,6 +68,29 @@ listens(HeapTuple tuple, TupleDesc desc)
 	return !isnull && strcmp(TextDatumGetCString(value), "event") == 0;
 }
 
+static char *
+text_column(HeapTuple tuple, TupleDesc desc, const char *name)
+{
+	int			column = SPI_fnumber(desc, name);
+	bool		isnull = true;
+	Datum		value = (Datum) 0;
+
+	if (column > 0)
+		value = heap_getattr(tuple, column, desc, &isnull);
+	return isnull ? "" : TextDatumGetCString(value);
+}
+
+/* Tell the server log when the status of a job has changed. */
+static void
+log_status(HeapTuple before, HeapTuple after, TupleDesc desc, int64 job_id)
+{
+	char	   *from = text_column(before, desc, "status");
+	char	   *to = text_column(after, desc, "status");
+
+	if (strcmp(from, to) != 0)
+		sched_observe_job(text_column(after, desc, "name"), job_id, from, to);
+}
+
 Datum
 sched_job_changed(PG_FUNCTION_ARGS)
 {
@@ -96,8 +120,11 @@ sched_job_changed(PG_FUNCTION_ARGS)
 		paused = is_paused(row, desc);
 
 	job_id = heap_getattr(row, SPI_fnumber(desc, "job_id"), desc, &isnull);
-	if (!isnull)
-		sched_pending_job_changed(DatumGetInt64(job_id), paused);
+	if (isnull)
+		return PointerGetDatum(NULL);
+	sched_pending_job_changed(DatumGetInt64(job_id), paused);
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && sched_observes_states())
+		log_status(trigger->tg_trigtuple, row, desc, DatumGetInt64(job_id));
 	return PointerGetDatum(NULL);
 }
 

@@ -14,7 +14,9 @@
 
 #include "application/launcher.h"
 #include "fmgr.h"
+#include "infrastructure/counters.h"
 #include "infrastructure/pending.h"
+#include "infrastructure/server_log.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
 #include "interface/database_hooks.h"
@@ -33,6 +35,8 @@ _PG_init(void)
 	sched_settings_define();
 	sched_shmem_install_hooks();
 	sched_pending_install();
+	sched_counters_install();
+	sched_server_log_install();
 
 	/* pg_upgrade wants a server where nothing goes on */
 	if (IsBinaryUpgrade)
