@@ -167,6 +167,18 @@ CREATE TRIGGER trigger_changed AFTER INSERT OR UPDATE OR DELETE ON sched._trigge
 	FOR EACH ROW EXECUTE FUNCTION sched._job_changed();
 ALTER TABLE sched._trigger ENABLE ALWAYS TRIGGER trigger_changed;
 
+CREATE FUNCTION sched._check_schema(type text, schema jsonb)
+RETURNS void LANGUAGE c IMMUTABLE STRICT
+AS 'MODULE_PATHNAME', 'sched_sql_check_schema';
+
+CREATE FUNCTION sched._check_parameters(job text, schema jsonb, parameters jsonb)
+RETURNS void LANGUAGE c IMMUTABLE STRICT
+AS 'MODULE_PATHNAME', 'sched_sql_check_parameters';
+
+CREATE FUNCTION sched._task_type_changed()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'sched_task_type_changed';
+
 CREATE FUNCTION sched._calendar_changed()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'sched_calendar_changed';

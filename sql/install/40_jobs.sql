@@ -15,7 +15,7 @@
 CREATE TABLE sched._task_type
 (
 	name				text NOT NULL,
-	handler				regproc,
+	handler				text,				-- a signature, as of regprocedure; NULL: executors run it
 	parameter_schema	jsonb,
 	needs_command		boolean NOT NULL DEFAULT false,
 	built_in			boolean NOT NULL DEFAULT false,
@@ -229,8 +229,10 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	v_role	oid := coalesce(p_job.run_as, p_job.owner)::oid;
 	v_login	boolean;
+	v_type	sched._task_type;
 BEGIN
 	PERFORM sched._check_run_member(p_caller, p_job);
+	SELECT tt.* INTO v_type FROM sched._task_type tt WHERE tt.name = p_job.type;
 	SELECT a.rolcanlogin INTO v_login FROM pg_catalog.pg_authid a WHERE a.oid = v_role;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
@@ -238,7 +240,18 @@ BEGIN
 			DETAIL = format('There is no role with OID %s.', v_role),
 			HINT = 'Name an existing role as run_as.';
 	END IF;
-	IF NOT v_login AND (p_job.type = 'sql' OR p_job.run_as IS NOT NULL) THEN
+	/* The type's owner says what is executed as well. */
+	IF v_type.handler IS NOT NULL
+		AND NOT coalesce((SELECT pg_has_role(a.oid, v_role, 'MEMBER') FROM pg_catalog.pg_authid a
+						  WHERE a.oid = v_type.owner), false)
+	THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('the owner of task type "%s" may not say what role "%s" executes',
+							 v_type.name, pg_get_userbyid(v_role)),
+			DETAIL = 'It is neither a member of that role nor a superuser.',
+			HINT = 'Let a superuser or a member of the role register the type.';
+	END IF;
+	IF NOT v_login AND (p_job.type = 'sql' OR p_job.run_as IS NOT NULL OR v_type.handler IS NOT NULL) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('role "%s" of job "%s" cannot log in', pg_get_userbyid(v_role), p_job.name),
 			DETAIL = format('%s is "%s", which does not have the attribute LOGIN; tasks connect as their role.',
@@ -302,6 +315,9 @@ BEGIN
 	IF jsonb_typeof(p_job.parameters) <> 'object' THEN
 		PERFORM sched._bad_argument(p_job.name, 'parameters', p_job.parameters::text,
 			'Give a JSON object, such as {"region": "north"}.');
+	END IF;
+	IF v_type.parameter_schema IS NOT NULL THEN
+		PERFORM sched._check_parameters(p_job.name, v_type.parameter_schema, p_job.parameters);
 	END IF;
 
 	IF p_job.timezone IS NOT NULL AND NOT sched._is_timezone(p_job.timezone) THEN

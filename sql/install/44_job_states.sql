@@ -165,6 +165,8 @@ BEGIN
 	END IF;
 	IF p_parameters IS NOT NULL THEN
 		PERFORM sched._check_run_member(p_caller, p_job);
+		PERFORM sched._check_parameters(p_job.name, tt.parameter_schema, p_job.parameters || p_parameters)
+		FROM sched._task_type tt WHERE tt.name = p_job.type AND tt.parameter_schema IS NOT NULL;
 	END IF;
 	v_trigger.job_id := p_job.job_id;
 	v_trigger.schedule := p_schedule;

@@ -215,6 +215,7 @@ DECLARE
 	v_role		oid;
 	v_login		boolean;
 	v_workers	int;
+	v_type		sched._task_type;
 BEGIN
 	v_task := sched._task_find(p_caller, p_task_id, 'see');
 	SELECT t.* INTO v_row FROM sched.tasks t WHERE t.task_id = p_task_id;
@@ -279,7 +280,12 @@ BEGIN
 	RETURN QUERY SELECT 'database is below sched.max_concurrent_jobs',
 		coalesce(v_running, 0) < coalesce(v_limit, 2147483647),
 		format('%s running, %s', coalesce(v_running, 0), coalesce('at most ' || v_limit, 'no limit'));
-	IF v_job.type = 'sql' THEN
+	SELECT tt.* INTO v_type FROM sched._task_type tt WHERE tt.name = v_job.type;
+	IF v_type.handler IS NOT NULL THEN
+		RETURN QUERY SELECT 'its handler is there', to_regprocedure(v_type.handler) IS NOT NULL,
+			format('%s of task type "%s"', v_type.handler, v_type.name);
+	END IF;
+	IF v_job.type = 'sql' OR v_type.handler IS NOT NULL THEN
 		SELECT count(*)::int INTO v_workers FROM sched._workers() AS w;
 		v_limit := current_setting('sched.max_workers', true)::int;
 		RETURN QUERY SELECT 'a worker is free',

@@ -16,6 +16,7 @@
 #include "application/record.h"
 #include "common/hashfn.h"
 #include "infrastructure/pending.h"
+#include "infrastructure/task_type.h"
 
 void
 sched_attempt_copy(const QTask *task, SchedAttempt *attempt)
@@ -125,7 +126,8 @@ sched_lane_spec(const SchedJob *job, QLaneSpec *spec)
 	/* compared as a whole, so the padding has to be the same too */
 	MemSet(spec, 0, sizeof(QLaneSpec));
 	spec->job_id = job->job_id;
-	if (strcmp(job->type, "sql") == 0)
+	if (strcmp(job->type, "sql") == 0 ||
+		sched_task_type(job->type)->handler != NULL)
 	{
 		spec->kind = SCHED_KIND_SQL;
 		spec->role = job->run_as;

@@ -13,8 +13,13 @@
 #include "postgres.h"
 
 #include "application/current.h"
+#include "catalog/pg_type.h"
 #include "infrastructure/clock.h"
 #include "mb/pg_wchar.h"
+#include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 #define MAX_LINES		1000
@@ -98,4 +103,86 @@ sched_current_write_log(void)
 							   current->attempt.attempt, line->level,
 							   line->at, line->message);
 	}
+}
+
+/* ---------- what it is about ---------- */
+
+static void
+append_id(StringInfo out, const char *key, int64 value)
+{
+	appendStringInfo(out, ", \"%s\": ", key);
+	if (value == SCHED_UNSET)
+		appendStringInfoString(out, "null");
+	else
+		appendStringInfo(out, "%lld", (long long) value);
+}
+
+/* The object that sched.current_task() returns, in the current context. */
+static Jsonb *
+describe(const SchedCurrent *current)
+{
+	SchedTaskRow row;
+	StringInfoData out;
+	Datum		parameters = JsonbPGetDatum(current->job->parameters);
+	char		at[MAXDATELEN + 1];
+
+	if (!sched_store_task(current->attempt.task_id, &row))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("task %lld does not exist",
+						(long long) current->attempt.task_id)));
+	/* the job's parameters, and over them the task's own */
+	if (row.parameters != NULL)
+		parameters = DirectFunctionCall2(jsonb_concat, parameters,
+										 JsonbPGetDatum(row.parameters));
+	JsonEncodeDateTime(at, TimestampTzGetDatum(row.scheduled_at),
+					   TIMESTAMPTZOID, NULL);
+
+	initStringInfo(&out);
+	appendStringInfo(&out, "{\"task_id\": %lld, \"attempt\": %d",
+					 (long long) row.task_id, current->attempt.attempt);
+	append_id(&out, "job_id", row.job_id);
+	appendStringInfoString(&out, ", \"job_name\": ");
+	escape_json(&out, current->job->name);
+	append_id(&out, "run_id", row.run_id);
+	appendStringInfo(&out, ", \"scheduled_at\": \"%s\", \"parameters\": ", at);
+	(void) JsonbToCString(&out, &DatumGetJsonbP(parameters)->root,
+						  VARSIZE_ANY(DatumGetPointer(parameters)));
+	append_id(&out, "missed_count",
+			  row.missed_count == 0 ? SCHED_UNSET : row.missed_count);
+	append_id(&out, "rerun_of", row.rerun_of);
+	appendStringInfo(&out, ", \"idempotency_key\": \"%lld-%lld-%d\"}",
+					 (long long) row.run_id, (long long) row.task_id,
+					 current->attempt.attempt);
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum(out.data)));
+}
+
+/* Made once per attempt: a task may ask for a parameter in every row of a query. */
+Jsonb	   *
+sched_current_describe(void)
+{
+	static const SchedCurrent *cached_for;
+	static int64 cached_task_id;
+	static int	cached_attempt;
+	static Jsonb *cached;
+	const SchedCurrent *current = sched_current;
+	MemoryContext caller_context;
+	Jsonb	   *made;
+
+	if (cached != NULL && cached_for == current &&
+		cached_task_id == current->attempt.task_id &&
+		cached_attempt == current->attempt.attempt)
+		return cached;
+
+	cached = NULL;
+	made = describe(current);
+	caller_context = MemoryContextSwitchTo(current->context);
+	cached = palloc(VARSIZE(made));
+	memcpy(cached, made, VARSIZE(made));
+	MemoryContextSwitchTo(caller_context);
+	cached_for = current;
+	cached_task_id = current->attempt.task_id;
+	cached_attempt = current->attempt.attempt;
+	return cached;
 }

@@ -33,6 +33,12 @@ typedef struct SchedCurrent
 /* NULL when this process is not running a task. */
 extern SchedCurrent *sched_current;
 
+/*
+ * The task as sched.current_task() describes it; lives as long as the attempt.
+ * There must be a task.
+ */
+extern Jsonb *sched_current_describe(void);
+
 /* Keep a line for the task's log; bounded, and cannot fail. */
 extern void sched_current_log(SchedLogLevel level, const char *message);
 

@@ -193,7 +193,7 @@ take_changes(void)
 		if (all)
 		{
 			sched_compiled_calendars_changed();
-			sched_triggers_load_all(my_db, false);
+			sched_triggers_reload_all(my_db);
 		}
 		else if (count > 0)
 			sched_triggers_reload(my_db, jobs, count);

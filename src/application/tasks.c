@@ -24,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "application/handler.h"
 #include "application/record.h"
 #include "application/rights.h"
 #include "application/tasks.h"
@@ -137,7 +138,10 @@ sched_tasks_order(const SchedJob *job, uint32 generation,
 
 	sched_shmem_require();
 	for (int i = 0; i < count; i++)
+	{
 		check_order(job, &orders[i]);
+		sched_parameters_check_task(job, orders[i].parameters);
+	}
 
 	sched_lane_spec(job, &lane);
 	rows = palloc(Min(count, BATCH) * sizeof(SchedTaskRow));
@@ -423,14 +427,14 @@ static SchedTaskRow *
 open_tasks(int64 job_id, int *count)
 {
 	static const char query[] =
-		"SELECT t.task_id, t.run_id FROM sched._task t"
-		" WHERE t.job_id OPERATOR(pg_catalog.=) $1"
-		" AND t.task_id OPERATOR(pg_catalog.>=) coalesce(("
-		"  SELECT pg_catalog.min(s.lo) FROM sched._segment s"
-		"  WHERE s.closed_at IS NULL), 0)"
-		" AND NOT EXISTS (SELECT FROM sched._outcome o"
-		"  WHERE o.task_id OPERATOR(pg_catalog.=) t.task_id AND o.final)"
-		" ORDER BY t.task_id";
+	"SELECT t.task_id, t.run_id FROM sched._task t"
+	" WHERE t.job_id OPERATOR(pg_catalog.=) $1"
+	" AND t.task_id OPERATOR(pg_catalog.>=) coalesce(("
+	"  SELECT pg_catalog.min(s.lo) FROM sched._segment s"
+	"  WHERE s.closed_at IS NULL), 0)"
+	" AND NOT EXISTS (SELECT FROM sched._outcome o"
+	"  WHERE o.task_id OPERATOR(pg_catalog.=) t.task_id AND o.final)"
+	" ORDER BY t.task_id";
 	Oid			types[1] = {INT8OID};
 	Datum		values[1] = {Int64GetDatum(job_id)};
 	MemoryContext caller_context = CurrentMemoryContext;

@@ -318,7 +318,7 @@ load_row(int db, HeapTuple tuple, TupleDesc desc, bool server_start,
 	if (next != 0)
 	{
 		int64		jitter = (int64)
-			DatumGetFloat8(SPI_getbinval(tuple, desc, 10, &isnull));
+		DatumGetFloat8(SPI_getbinval(tuple, desc, 10, &isnull));
 
 		if (!isnull && jitter > 0)
 		{
@@ -375,13 +375,6 @@ load(int db, const char *query, int nargs, Oid *types, Datum *args,
 	CommitTransactionCommand();
 }
 
-void
-sched_triggers_load_all(int db, bool server_start)
-{
-	reset();
-	load(db, LOAD_QUERY, 0, NULL, NULL, server_start);
-}
-
 /* What the queue knows of the jobs, too, from the rows as they are now. */
 static void
 update_lanes(int db, const int64 *jobs, int count)
@@ -414,6 +407,45 @@ update_lanes(int db, const int64 *jobs, int count)
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+}
+
+/* The jobs of all lanes, a few at a time. */
+static void
+update_all_lanes(int db)
+{
+	uint32		cursor = 0;
+	int64	   *jobs = palloc(LOAD_ROWS * sizeof(int64));
+
+	for (;;)
+	{
+		int			count = 0;
+		QLane	   *lane;
+
+		sched_lock(LW_SHARED);
+		while (count < LOAD_ROWS &&
+			   (lane = sched_queue_next_lane(db, &cursor)) != NULL)
+			jobs[count++] = lane->spec.job_id;
+		sched_unlock();
+		if (count == 0)
+			break;
+		update_lanes(db, jobs, count);
+		CHECK_FOR_INTERRUPTS();
+	}
+	pfree(jobs);
+}
+
+void
+sched_triggers_reload_all(int db)
+{
+	update_all_lanes(db);
+	sched_triggers_load_all(db, false);
+}
+
+void
+sched_triggers_load_all(int db, bool server_start)
+{
+	reset();
+	load(db, LOAD_QUERY, 0, NULL, NULL, server_start);
 }
 
 void

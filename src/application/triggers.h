@@ -14,6 +14,9 @@
 
 /* Read all triggers, or those of some jobs anew. */
 extern void sched_triggers_load_all(int db, bool server_start);
+
+/* The same after any job may have changed; the queue hears of it too. */
+extern void sched_triggers_reload_all(int db);
 extern void sched_triggers_reload(int db, const int64 *jobs, int count);
 
 /* When the first trigger is due, 0: none. */

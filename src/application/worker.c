@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "application/attempt.h"
 #include "application/current.h"
+#include "application/handler.h"
 #include "application/observe.h"
 #include "application/script.h"
 #include "application/session.h"
@@ -244,6 +245,18 @@ log_start(const SchedAttempt *attempt)
 	StartTransactionCommand();
 }
 
+static void
+run_command(const SchedJob *job, SchedScriptResult *result)
+{
+	if (job->command == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("job \"%s\" has no command", job->name)));
+	debug_query_string = job->command;
+	pgstat_report_activity(STATE_RUNNING, job->command);
+	sched_script_run(job->command, sched_current->context, result);
+}
+
 /* Run the task and commit its outcome with it.  Raises the task's errors. */
 static void
 run_to_completion(SchedAttempt *attempt)
@@ -251,6 +264,8 @@ run_to_completion(SchedAttempt *attempt)
 	SchedScriptResult result = {SCHED_UNSET, NULL};
 	SchedEnd	end = {0};
 	SchedJob   *job;
+	const SchedTaskType *type;
+	bool		is_sql;
 
 	StartTransactionCommand();
 	if (role_changed)
@@ -270,16 +285,20 @@ run_to_completion(SchedAttempt *attempt)
 	}
 	job = current_job(attempt->job_id);
 	sched_current->job = job;
-	if (job == NULL || job->command == NULL)
+	if (job == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("job " INT64_FORMAT " no longer exists or has no command",
+				 errmsg("job " INT64_FORMAT " no longer exists",
 						attempt->job_id)));
-	if (job->run_as != me->role)
+	type = sched_task_type(job->type);
+	is_sql = strcmp(job->type, "sql") == 0;
+	if (job->run_as != me->role || (!is_sql && type->handler == NULL))
 	{
-		/* changed while it waited: a worker of the new role is to have it */
+		/* changed while it waited: somebody else is to have it */
 		end.status = SCHED_OUTCOME_RELEASED;
-		end.reason = "the job runs as another role now";
+		end.reason = job->run_as != me->role ?
+			"the job runs as another role now" :
+			"the job's type has no handler any more";
 		end.row_count = SCHED_UNSET;
 		end.executor_id = SCHED_EXECUTOR_SQL;
 		(void) sched_attempt_end(job, attempt, &end, sched_clock_now());
@@ -290,10 +309,10 @@ run_to_completion(SchedAttempt *attempt)
 	if (sched_observes_states())
 		log_start(attempt);
 	set_deadline(job);
-	debug_query_string = job->command;
-	pgstat_report_activity(STATE_RUNNING, job->command);
-
-	sched_script_run(job->command, sched_current->context, &result);
+	if (is_sql)
+		run_command(job, &result);
+	else
+		sched_handler_run(job, type, sched_current->context, &result);
 
 	/* cancelled in its last moment: do not commit what was to be stopped */
 	CHECK_FOR_INTERRUPTS();

@@ -53,6 +53,17 @@ compat_may_connect(Oid database, Oid role)
 #endif
 }
 
+static inline bool
+compat_may_execute(Oid function, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role,
+						   ACL_EXECUTE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
 /* Run a portal to its end; run_once went away in 18. */
 static inline bool
 compat_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)

@@ -43,6 +43,7 @@ typedef enum NoteKind
 	NOTE_SEGMENTS,
 	NOTE_LISTENERS,
 	NOTE_EVENTS,
+	NOTE_TYPES,
 	NOTE_LAUNCHER,
 	NOTE_SCHEDULER
 } NoteKind;
@@ -213,6 +214,14 @@ sched_pending_segments_changed(void)
 	add_note(NOTE_SEGMENTS, 0);
 }
 
+/* What kind of worker takes a job's tasks may be another one now. */
+void
+sched_pending_types_changed(void)
+{
+	(void) add_note(NOTE_TYPES, 0);
+	sched_pending_job_changed(SCHED_CHANGE_ALL, -1);
+}
+
 void
 sched_pending_listeners_changed(void)
 {
@@ -341,6 +350,9 @@ apply_note(const Note *note, int me, TimestampTz now)
 		case NOTE_EVENTS:
 			db->events = true;
 			sched_wake_scheduler(db);
+			break;
+		case NOTE_TYPES:
+			db->type_generation++;
 			break;
 		case NOTE_SCHEDULER:
 			sched_wake_scheduler(db);

@@ -55,7 +55,7 @@ typedef struct SchedDatabase
 	bool		rescan;			/* the queue may lack tasks: read them all */
 	bool		loaded;			/* the queue has been read from the tables */
 	bool		held;			/* restored copy: nothing runs */
-	bool		no_worker_slot;	/* the server had no room for a worker */
+	bool		no_worker_slot; /* the server had no room for a worker */
 	TimestampTz no_slot_since;
 	int64		triggers;		/* triggers in the scheduler's heap */
 	TimestampTz next_fire_at;	/* of its first trigger, 0: none */
@@ -65,6 +65,7 @@ typedef struct SchedDatabase
 	uint32		job_generation; /* counts the changes of _job and _trigger */
 	uint32		listener_generation;	/* those of who listens to events */
 	bool		events;			/* some were recorded, the scheduler is to look */
+	uint32		type_generation;	/* counts the changes of _task_type */
 
 	/* the queue's part, see infrastructure/queue.h */
 	pairingheap timers;

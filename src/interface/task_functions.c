@@ -25,9 +25,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -414,90 +412,12 @@ sched_retry_task(PG_FUNCTION_ARGS)
 
 /* ---------- inside of a task ---------- */
 
-static void
-append_id(StringInfo out, const char *key, int64 value)
-{
-	appendStringInfo(out, ", \"%s\": ", key);
-	if (value == SCHED_UNSET)
-		appendStringInfoString(out, "null");
-	else
-		appendStringInfo(out, "%lld", (long long) value);
-}
-
-/* The object that sched.current_task() returns, in the current context. */
-static Jsonb *
-describe_current(const SchedCurrent *current)
-{
-	SchedTaskRow row;
-	StringInfoData out;
-	Datum		parameters = JsonbPGetDatum(current->job->parameters);
-	char		at[MAXDATELEN + 1];
-
-	if (!sched_store_task(current->attempt.task_id, &row))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("task %lld does not exist",
-						(long long) current->attempt.task_id)));
-	/* the job's parameters, and over them the task's own */
-	if (row.parameters != NULL)
-		parameters = DirectFunctionCall2(jsonb_concat, parameters,
-										 JsonbPGetDatum(row.parameters));
-	JsonEncodeDateTime(at, TimestampTzGetDatum(row.scheduled_at),
-					   TIMESTAMPTZOID, NULL);
-
-	initStringInfo(&out);
-	appendStringInfo(&out, "{\"task_id\": %lld, \"attempt\": %d",
-					 (long long) row.task_id, current->attempt.attempt);
-	append_id(&out, "job_id", row.job_id);
-	appendStringInfoString(&out, ", \"job_name\": ");
-	escape_json(&out, current->job->name);
-	append_id(&out, "run_id", row.run_id);
-	appendStringInfo(&out, ", \"scheduled_at\": \"%s\", \"parameters\": ", at);
-	(void) JsonbToCString(&out, &DatumGetJsonbP(parameters)->root,
-						  VARSIZE_ANY(DatumGetPointer(parameters)));
-	append_id(&out, "missed_count",
-			  row.missed_count == 0 ? SCHED_UNSET : row.missed_count);
-	append_id(&out, "rerun_of", row.rerun_of);
-	appendStringInfo(&out, ", \"idempotency_key\": \"%lld-%lld-%d\"}",
-					 (long long) row.run_id, (long long) row.task_id,
-					 current->attempt.attempt);
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											  CStringGetDatum(out.data)));
-}
-
-/*
- * NULL outside of a task.  Made once per attempt: a task may ask for a
- * parameter in every row of a query.
- */
 Datum
 sched_current_task(PG_FUNCTION_ARGS)
 {
-	static const SchedCurrent *cached_for;
-	static int64 cached_task_id;
-	static int	cached_attempt;
-	static Jsonb *cached;
-	const SchedCurrent *current = sched_current;
-	Jsonb	   *made;
-
-	if (current == NULL)
+	if (sched_current == NULL)
 		PG_RETURN_NULL();
-	if (cached == NULL || cached_for != current ||
-		cached_task_id != current->attempt.task_id ||
-		cached_attempt != current->attempt.attempt)
-	{
-		MemoryContext caller_context;
-
-		cached = NULL;
-		made = describe_current(current);
-		caller_context = MemoryContextSwitchTo(current->context);
-		cached = palloc(VARSIZE(made));
-		memcpy(cached, made, VARSIZE(made));
-		MemoryContextSwitchTo(caller_context);
-		cached_for = current;
-		cached_task_id = current->attempt.task_id;
-		cached_attempt = current->attempt.attempt;
-	}
-	PG_RETURN_JSONB_P(cached);
+	PG_RETURN_JSONB_P(sched_current_describe());
 }
 
 Datum

@@ -117,6 +117,9 @@ my @calls = (
 	q(health()), q(liveness()), q(readiness()), q(status()), q(prometheus_metrics()), q(scaling_metric()), q(version()),
 	q(resume_all()), q(import_pg_cron()), q(create_roles()),
 	q(emit_event('of.%r', '{"a": 1}')), q(subscribe('of %r', 'of.*', 'http://localhost:1/', '{"X-A": "b"}', 'secret')), q(unsubscribe('of %r')), q(unsubscribe('of nobody')),
+	q(register_task_type('type-of-%r', NULL, '{"required": ["a"]}')), q(register_task_type('type-of-%r', 'pg_catalog.jsonb_pretty')),
+	q(update_task_type('type-of-%r', '{"parameter_schema": {"type": "object"}}')), q(update_task_type('type-of-nobody', '{}')),
+	q(create_job('%1 typed', type => 'type-of-%r', parameters => '{"a": 1}')), q(delete_job('%1 typed')), q(unregister_task_type('type-of-%r')),
 	q(delete_job('%1')), q(drop_calendar('weekly of %r')));
 my @views = split /\n/, sql($node, q(SELECT relname FROM pg_class WHERE relnamespace = 'sched'::regnamespace AND relkind = 'v' AND relname NOT LIKE '\_%'));
 
