@@ -27,11 +27,12 @@ OBJS    = $(SOURCES:.c=.o)
 # which would write the same .d files over again.
 WARNINGS    = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
               -Wno-missing-field-initializers
-PG_CPPFLAGS = -Isrc -DSCHED_VERSION=\"$(EXTVERSION)\"
+PG_CPPFLAGS = -Isrc -DSCHED_VERSION=\"$(EXTVERSION)\" $(shell $(PKG_CONFIG) --cflags libcurl)
 PG_CFLAGS   = $(WARNINGS) -MMD -MP
 # Libraries to link with are to be added here, and their packages in
 # test/tools/lib.sh.
-SHLIB_LINK  =
+PKG_CONFIG ?= pkg-config
+SHLIB_LINK  = $(shell $(PKG_CONFIG) --libs libcurl)
 
 # The program that joins as an executor: libpq only, nothing of the server.
 EXECUTOR         = sched-executor
@@ -114,6 +115,11 @@ install-executor: $(EXECUTOR)
 	$(INSTALL_PROGRAM) $(EXECUTOR) '$(DESTDIR)$(bindir)/$(EXECUTOR)'
 uninstall-executor:
 	rm -f '$(DESTDIR)$(bindir)/$(EXECUTOR)'
+
+ifneq ($(shell $(PKG_CONFIG) --exists 'libcurl >= 7.80' 2>/dev/null && echo yes),yes)
+$(error no libcurl 7.80 or later: install libcurl4-openssl-dev (and pkg-config), \
+or run "make bootstrap" as root)
+endif
 
 ifeq ($(PORTNAME),linux)
 # Preloaded libraries share one name space: our calls stay our own.

@@ -29,10 +29,10 @@ RETURN CASE outcome
 END;
 COMMENT ON FUNCTION sched._outcome_status("char") IS 'The word for the code of an outcome.';
 
-/* The built-in SQL workers are one executor; while a task runs its worker is shown. */
+/* The built-in workers are two executors; while a task runs its worker is shown. */
 CREATE FUNCTION sched._executor_name(executor_id int) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN CASE executor_id WHEN 1 THEN 'sql' ELSE executor_id::text END;
+RETURN CASE executor_id WHEN 1 THEN 'sql' WHEN 2 THEN 'http' ELSE executor_id::text END;
 COMMENT ON FUNCTION sched._executor_name(int) IS 'The name of an executor.';
 
 /*

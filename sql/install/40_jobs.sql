@@ -292,6 +292,7 @@ CREATE FUNCTION sched._check_job(p_job sched._job) RETURNS sched._job
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	v_type	sched._task_type;
+	v_fault	record;
 BEGIN
 	p_job.type := coalesce(p_job.type, 'sql');
 	p_job.parameters := coalesce(p_job.parameters, '{}');
@@ -318,6 +319,17 @@ BEGIN
 	END IF;
 	IF v_type.parameter_schema IS NOT NULL THEN
 		PERFORM sched._check_parameters(p_job.name, v_type.parameter_schema, p_job.parameters);
+	END IF;
+
+	IF p_job.type = 'http' THEN
+		v_fault := sched._http_fault(p_job.command, p_job.parameters);
+		IF v_fault.field IS NOT NULL THEN
+			RAISE EXCEPTION USING
+				ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('invalid %s for job "%s"', v_fault.field, left(p_job.name, 100)),
+				DETAIL = v_fault.detail,
+				HINT = v_fault.hint;
+		END IF;
 	END IF;
 
 	IF p_job.timezone IS NOT NULL AND NOT sched._is_timezone(p_job.timezone) THEN

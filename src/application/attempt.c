@@ -70,6 +70,9 @@ goes_on(const SchedJob *job, const SchedAttempt *attempt,
 									  job->retry_max_delay, attempt->task_id);
 			if (delay == SCHED_RETRY_NEVER)
 				return false;
+			/* the other side knows better, within the job's patience */
+			if (end->retry_after > 0)
+				delay = Min(end->retry_after, job->retry_max_delay);
 			*retry_at = now + delay;
 			return true;
 
@@ -132,9 +135,11 @@ sched_lane_spec(const SchedJob *job, QLaneSpec *spec)
 		spec->kind = SCHED_KIND_SQL;
 		spec->role = job->run_as;
 	}
+	else if (strcmp(job->type, "http") == 0)
+		spec->kind = SCHED_KIND_HTTP;
 	else
 		spec->kind = Max(hash_bytes((const unsigned char *) job->type,
-									strlen(job->type)), 1);
+									strlen(job->type)), 16);
 	spec->max_running = job->max_concurrent_runs;
 	spec->paused = job->status == SCHED_JOB_PAUSED;
 }

@@ -31,6 +31,7 @@ typedef struct SchedEnd
 {
 	char		status;			/* SCHED_OUTCOME_* */
 	bool		retryable;		/* for failed and timeout */
+	int64		retry_after;	/* microseconds, asked for by the other side */
 	const char *sqlstate;
 	const char *error;
 	const char *reason;
@@ -40,6 +41,7 @@ typedef struct SchedEnd
 } SchedEnd;
 
 #define SCHED_EXECUTOR_SQL	1	/* the built-in SQL workers */
+#define SCHED_EXECUTOR_HTTP	2	/* the built-in HTTP worker */
 
 /* With sched_shared->lock held. */
 extern void sched_attempt_copy(const QTask *task, SchedAttempt *attempt);

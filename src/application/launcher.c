@@ -304,8 +304,29 @@ adopt_schedulers(TimestampTz now)
 static bool
 workers_are_gone(int slot, bool terminate)
 {
+	SchedHttpWorker *http = &sched_shared->databases[slot].http;
 	bool		gone = true;
 
+	if (http->proc != NULL)
+	{
+		gone = false;
+		if (!http->leave)
+		{
+			http->leave = true;
+			sched_wake_http(&sched_shared->databases[slot]);
+		}
+		if (terminate && !http->terminated)
+		{
+			http->terminated = true;
+			sched_wake_terminate_http(&sched_shared->databases[slot]);
+		}
+	}
+	else
+	{
+		/* one that has not attached yet finds another generation and goes */
+		http->state = SCHED_WORKER_FREE;
+		http->generation++;
+	}
 	for (int i = 0; i < sched_max_workers; i++)
 	{
 		SchedWorker *worker = &sched_shared->workers[i];

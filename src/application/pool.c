@@ -365,7 +365,7 @@ sched_pool_put_back(int db)
 
 	sched_lock(LW_EXCLUSIVE);
 	while ((task = sched_queue_next_task(db, &cursor)) != NULL)
-		if (sched_task_status_holds_lease(task->status) && task->worker < 0 &&
+		if (sched_task_status_holds_lease(task->status) && task->worker == -1 &&
 			task->lane->spec.kind == SCHED_KIND_SQL)
 			sched_queue_retry(task, sched_clock_now(), false);
 	sched_unlock();
@@ -497,7 +497,7 @@ sched_pool_enforce(QTask *task, SchedStopReason reason, bool at_once)
 {
 	SchedWorker *worker;
 
-	if (task->worker < 0)
+	if (sched_queue_stop_http(task, reason) || task->worker < 0)
 		return;
 	worker = &sched_shared->workers[task->worker];
 	if (worker->state != SCHED_WORKER_BUSY || worker->task != task)

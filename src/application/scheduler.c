@@ -22,6 +22,7 @@
 #include "application/attempt.h"
 #include "application/fire.h"
 #include "application/observe.h"
+#include "application/http_pool.h"
 #include "application/pool.h"
 #include "application/recover.h"
 #include "application/scheduler.h"
@@ -52,6 +53,7 @@ static int	my_db;
 static TimestampTz next_upkeep; /* real time */
 static TimestampTz next_lookahead;	/* the clock's time */
 static TimestampTz next_pool;	/* real time, 0: when woken */
+static TimestampTz next_http;	/* real time, 0: when woken */
 static TimestampTz next_completion; /* real time, 0: none */
 static TimestampTz last_clock;
 
@@ -347,6 +349,7 @@ turn(void)
 	next_completion = sched_fire_complete_jobs() ? 0 :
 		GetCurrentTimestamp() + USECS_PER_SEC;
 	next_pool = sched_enabled ? sched_pool_grow(my_db) : 0;
+	next_http = sched_http_pool_run(my_db);
 
 	if (GetCurrentTimestamp() >= next_upkeep)
 	{
@@ -383,6 +386,7 @@ time_to_sleep(void)
 	sooner(&by_clock, next_lookahead);
 	sooner(&by_real, next_upkeep);
 	sooner(&by_real, next_pool);
+	sooner(&by_real, next_http);
 	sooner(&by_real, next_completion);
 
 	sched_lock(LW_EXCLUSIVE);
@@ -491,6 +495,7 @@ sched_scheduler_main(Datum slot)
 		if (!extension_is_there())
 		{
 			sched_pool_dismiss(my_db);
+			sched_http_pool_dismiss(my_db);
 			depart(SCHED_EXIT_NO_EXTENSION);
 		}
 		turn();

@@ -25,6 +25,7 @@
 
 #include "access/xact.h"
 #include "application/handler.h"
+#include "application/http_request.h"
 #include "application/record.h"
 #include "application/rights.h"
 #include "application/tasks.h"
@@ -33,6 +34,7 @@
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
 #include "miscadmin.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -72,6 +74,35 @@ sched_tasks_check_job(const SchedJob *job)
 				 errhint("Start it with sched.activate_job().")));
 }
 
+/*
+ * What is laid over a job's request has to make a valid one.  Secrets are for
+ * whoever defines the job to name, not for whoever orders a task of it.
+ */
+static void
+check_http_order(const SchedJob *job, const SchedOrder *order)
+{
+	SchedHttpSpec spec;
+	SchedHttpProblem problem;
+	Datum		merged;
+
+	if (sched_http_names_secret(order->parameters))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid parameters for job \"%s\"", job->name),
+				 errdetail("The parameters of a task cannot name a secret."),
+				 errhint("Name it in the parameters of the job.")));
+	merged = DirectFunctionCall2(jsonb_concat,
+								 JsonbPGetDatum(job->parameters),
+								 JsonbPGetDatum(order->parameters));
+	if (!sched_http_spec_parse(job->command, DatumGetJsonbP(merged), &spec,
+							   &problem))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid %s for job \"%s\"", problem.field, job->name),
+				 errdetail("%s", problem.detail),
+				 errhint("%s", problem.hint)));
+}
+
 static void
 check_order(const SchedJob *job, const SchedOrder *order)
 {
@@ -96,6 +127,8 @@ check_order(const SchedJob *job, const SchedOrder *order)
 				 errmsg("invalid parameters for job \"%s\"", job->name),
 				 errdetail("parameters is not a JSON object."),
 				 errhint("Give a JSON object, such as {\"region\": \"north\"}.")));
+	if (order->parameters != NULL && strcmp(job->type, "http") == 0)
+		check_http_order(job, order);
 	if (key != NULL && (key[0] == '\0' || strlen(key) > SCHED_MAX_KEY_BYTES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -257,6 +290,8 @@ is_stopping(int64 task_id)
 		task = sched_queue_find(me, task_id);
 	if (task != NULL && task->worker >= 0)
 		stopping = sched_shared->workers[task->worker].stop != SCHED_STOP_NONE;
+	else if (task != NULL && task->worker == SCHED_WORKER_HTTP)
+		stopping = task->stop != SCHED_STOP_NONE;
 	sched_unlock();
 	return stopping;
 }

@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_proc.h"
+#include "common/base64.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 
@@ -21,10 +22,12 @@
 #include "libpq/libpq-be.h"
 #include "parser/analyze.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "tcop/dest.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
+#include "utils/memutils.h"
 #include "utils/portal.h"
 
 #if PG_VERSION_NUM < 150000
@@ -75,5 +78,26 @@ compat_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
 #endif
 }
 
+/* Takes unsigned bytes since 18. */
+static inline int
+compat_b64_encode(const char *source, int length, char *target, int size)
+{
+#if PG_VERSION_NUM >= 180000
+	return pg_b64_encode((const uint8 *) source, length, target, size);
+#else
+	return pg_b64_encode(source, length, target, size);
+#endif
+}
+
+/* An event set for as long as the process lives; owners came in 17. */
+static inline WaitEventSet *
+compat_create_wait_event_set(int events)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, events);
+#else
+	return CreateWaitEventSet(TopMemoryContext, events);
+#endif
+}
 
 #endif							/* SCHED_COMPAT_H */

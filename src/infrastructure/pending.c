@@ -257,7 +257,7 @@ apply_to_worker(QTask *task, SchedStopReason reason)
 {
 	SchedWorker *worker;
 
-	if (task->worker < 0)
+	if (sched_queue_stop_http(task, reason) || task->worker < 0)
 		return;
 	worker = &sched_shared->workers[task->worker];
 	if (worker->state != SCHED_WORKER_BUSY || worker->task != task ||

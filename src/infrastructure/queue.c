@@ -186,7 +186,7 @@ static void
 set_order(QTask *task)
 {
 	int64		step = (int64) sched_priority_aging_interval *
-		SCHED_USEC_PER_SEC;
+	SCHED_USEC_PER_SEC;
 
 	if (step > 0)
 	{
@@ -202,7 +202,7 @@ set_order(QTask *task)
 
 /* ---------- classes ---------- */
 
-QClass *
+QClass	   *
 sched_queue_find_class(int db, Oid role, uint32 kind)
 {
 	for (int i = 0; i < queue->classes_touched; i++)
@@ -248,7 +248,7 @@ make_class(int db, Oid role, uint32 kind)
 
 /* ---------- lanes ---------- */
 
-QLane *
+QLane	   *
 sched_queue_find_lane(int db, int64 job_id)
 {
 	uint32		i = *bucket_of(lane_buckets, db, job_id);
@@ -432,12 +432,50 @@ dequeue(QTask *task)
 	task->place = Q_NOWHERE;
 }
 
+/* Let the HTTP worker know that there is something; else the scheduler. */
+static void
+wake_http(SchedDatabase *db)
+{
+	if (db->http.proc != NULL)
+	{
+		if (!db->http.woken)
+		{
+			db->http.woken = true;
+			sched_wake_http(db);
+		}
+	}
+	else if (!db->http.wanted)
+	{
+		db->http.wanted = true;
+		sched_wake_scheduler(db);
+	}
+}
+
+bool
+sched_queue_stop_http(QTask *task, SchedStopReason reason)
+{
+	SchedDatabase *db = &sched_shared->databases[task->db];
+
+	if (task->worker != SCHED_WORKER_HTTP ||
+		task->status != SCHED_TASK_RUNNING || task->stop != SCHED_STOP_NONE)
+		return false;
+	task->stop = reason;
+	db->http.stops = true;
+	wake_http(db);
+	return true;
+}
+
 /* Let an idle worker of the class know; if there is none, the scheduler. */
 static void
 wake_for(QClass *class)
 {
 	SchedDatabase *db = &sched_shared->databases[class->db];
 
+	if (class->kind == SCHED_KIND_HTTP)
+	{
+		wake_http(db);
+		return;
+	}
 	if (class->kind != SCHED_KIND_SQL)
 		return;
 	for (int i = 0; i < sched_max_workers; i++)
@@ -554,8 +592,8 @@ sched_queue_finish(QTask *task)
 	uint32		i = task - tasks;
 	uint32	   *link;
 	bool		was_limited = sched_max_concurrent_jobs > 0 &&
-		db->running >= sched_max_concurrent_jobs &&
-		sched_task_status_holds_lease(task->status);
+	db->running >= sched_max_concurrent_jobs &&
+	sched_task_status_holds_lease(task->status);
 
 	dequeue(task);
 	sched_queue_set_timer(task, 0);
@@ -630,7 +668,7 @@ sched_queue_set_timer(QTask *task, TimestampTz at)
 	}
 }
 
-QTask *
+QTask	   *
 sched_queue_first_timer(int db)
 {
 	pairingheap *heap = &sched_shared->databases[db].timers;
@@ -642,7 +680,7 @@ sched_queue_first_timer(int db)
 
 /* ---------- in and out ---------- */
 
-QTask *
+QTask	   *
 sched_queue_find(int db, int64 task_id)
 {
 	uint32		i = *bucket_of(task_buckets, db, task_id);
@@ -750,7 +788,7 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 	return Q_ADDED;
 }
 
-QTask *
+QTask	   *
 sched_queue_take(QClass *class, TimestampTz now)
 {
 	SchedDatabase *db = &sched_shared->databases[class->db];
@@ -777,6 +815,7 @@ sched_queue_take(QClass *class, TimestampTz now)
 		task->started_at = now;
 		sched_counters_observe_now(&db->counters, SCHED_COUNT_LATENESS,
 								   now - task->due_at);
+		task->stop = SCHED_STOP_NONE;
 		return task;
 	}
 	return NULL;
@@ -850,7 +889,7 @@ sched_queue_pause_lane(int db, int64 job_id, bool paused)
 /* ---------- tasks that were left out ---------- */
 
 /* A lane that has room for the tasks that it left out. */
-QLane *
+QLane	   *
 sched_queue_spilled_lane(int db)
 {
 	if (queue->tasks_used > refill_level())
@@ -917,7 +956,7 @@ sched_queue_purge(int db)
 
 /* ---------- for views ---------- */
 
-QTask *
+QTask	   *
 sched_queue_next_task(int db, uint32 *cursor)
 {
 	while (*cursor < queue->tasks_touched)
@@ -930,7 +969,7 @@ sched_queue_next_task(int db, uint32 *cursor)
 	return NULL;
 }
 
-QLane *
+QLane	   *
 sched_queue_next_lane(int db, uint32 *cursor)
 {
 	while (*cursor < queue->lanes_touched)
@@ -943,7 +982,7 @@ sched_queue_next_lane(int db, uint32 *cursor)
 	return NULL;
 }
 
-QClass *
+QClass	   *
 sched_queue_next_class(int db, int *cursor)
 {
 	while (*cursor < queue->classes_touched)

@@ -18,6 +18,8 @@
 
 #define SCHED_NO_SPILL		PG_INT64_MAX
 #define SCHED_KIND_SQL		0	/* the built-in SQL workers */
+#define SCHED_KIND_HTTP		1	/* the built-in HTTP worker */
+#define SCHED_WORKER_HTTP	(-2)	/* in QTask.worker: the HTTP worker */
 
 /* Those who may claim the same tasks. */
 typedef struct QClass
@@ -78,15 +80,17 @@ typedef struct QTask
 	QLane	   *lane;
 	uint8		status;			/* SchedTaskStatus */
 	uint8		place;			/* QPlace */
+	uint8		stop;			/* SchedStopReason of a running HTTP task */
 	bool		timed;			/* in the timer heap */
-	bool		serial;			/* fired by a trigger under a policy that
-								 * does not let runs overlap */
+	bool		serial;			/* fired by a trigger under a policy that does
+								 * not let runs overlap */
 	int16		priority;
 	uint16		losses;			/* attempts that were lost */
 	int			attempt;		/* the present or next attempt */
 	int			tries;			/* ended attempts that count */
 	int			ending_pid;		/* backend about to end it, 0: none */
-	int			worker;			/* slot that runs it, -1: none */
+	int			worker;			/* slot that runs it, -1: none, or
+								 * SCHED_WORKER_HTTP */
 	float4		progress;		/* percent, negative: none */
 	TimestampTz due_at;			/* nominal time, or when the retry is due */
 	TimestampTz queued_at;
@@ -135,6 +139,9 @@ extern QClass *sched_queue_find_class(int db, Oid role, uint32 kind);
 
 /* The next task that a worker of the class may run, now running; or NULL. */
 extern QTask *sched_queue_take(QClass *class, TimestampTz now);
+
+/* Tell the HTTP worker to stop a running task; false when it was told before. */
+extern bool sched_queue_stop_http(QTask *task, SchedStopReason reason);
 
 /* Changes of state. */
 extern void sched_queue_make_ready(QTask *task, TimestampTz now);

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "domain/egress.h"
 #include "infrastructure/settings.h"
 #include "utils/builtins.h"
 #include "utils/elog.h"
@@ -43,6 +44,8 @@ int			sched_log_retention;
 char	   *sched_timezone;
 int			sched_priority_aging_interval;
 char	   *sched_http_allowed_hosts;
+char	   *sched_http_ca_file;
+int			sched_http_max_response_size;
 char	   *sched_executor_auth_header;
 bool		sched_security_enabled;
 int			sched_log_level;
@@ -105,6 +108,22 @@ define_bool(const char *name, const char *description, bool *variable,
 {
 	DefineCustomBoolVariable(name, description, NULL, variable, value,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+static bool
+check_allowed_hosts(char **newval, void **extra, GucSource source)
+{
+	SchedError	err;
+	SchedEgress *egress = sched_egress_parse(*newval, &err);
+
+	if (egress == NULL)
+	{
+		GUC_check_errdetail("%s", err.detail);
+		GUC_check_errhint("%s", err.hint);
+		return false;
+	}
+	pfree(egress);
+	return true;
 }
 
 /* Called from _PG_init(), in the postmaster. */
@@ -180,9 +199,18 @@ sched_settings_define(void)
 				   "Waiting this long counts as one step of priority, 0 means strict priority.",
 				   &sched_priority_aging_interval, 60, 0);
 
-	define_text("sched.http_allowed_hosts",
-				"Hosts that HTTP tasks may call, separated by commas; empty means any public address.",
-				&sched_http_allowed_hosts, "", GUC_LIST_INPUT);
+	DefineCustomStringVariable("sched.http_allowed_hosts",
+							   "Hosts that HTTP requests may go to, separated by commas; empty means any public address.",
+							   "Names, *.names, addresses, networks, each with or without :port; * is every public address.",
+							   &sched_http_allowed_hosts, "", PGC_SIGHUP,
+							   GUC_LIST_INPUT, check_allowed_hosts, NULL, NULL);
+	define_text("sched.http_ca_file",
+				"Certificates of authorities to trust in HTTPS, in PEM; empty means the system's.",
+				&sched_http_ca_file, "", GUC_SUPERUSER_ONLY);
+	DefineCustomIntVariable("sched.http_max_response_size",
+							"The most that is read of the body of an answer.",
+							NULL, &sched_http_max_response_size, 64, 0, 16384,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	define_text("sched.executor_auth_header",
 				"HTTP header that carries an executor's token.",
 				&sched_executor_auth_header, "X-Executor-Auth-Token", 0);

@@ -19,10 +19,10 @@ extern int	sched_max_queued_tasks;
 extern int	sched_max_concurrent_jobs;
 extern int	sched_http_max_in_flight;
 extern int	sched_retry_max_attempts;
-extern int	sched_default_retry_delay;			/* seconds */
-extern int	sched_retry_strategy;		/* SchedRetryStrategy */
-extern int	sched_retry_max_delay;		/* seconds */
-extern int	sched_default_timeout;		/* seconds, 0: none */
+extern int	sched_default_retry_delay;	/* seconds */
+extern int	sched_retry_strategy;	/* SchedRetryStrategy */
+extern int	sched_retry_max_delay;	/* seconds */
+extern int	sched_default_timeout;	/* seconds, 0: none */
 extern int	sched_default_priority;
 extern int	sched_executor_heartbeat_interval;	/* seconds */
 extern int	sched_executor_timeout; /* seconds */
@@ -32,6 +32,8 @@ extern int	sched_log_retention;	/* seconds, 0: for ever */
 extern char *sched_timezone;
 extern int	sched_priority_aging_interval;	/* seconds, 0: strict priority */
 extern char *sched_http_allowed_hosts;
+extern char *sched_http_ca_file;
+extern int	sched_http_max_response_size;	/* kB */
 extern char *sched_executor_auth_header;
 extern bool sched_security_enabled;
 extern int	sched_log_level;

@@ -40,6 +40,35 @@ typedef enum SchedExitReason
 	SCHED_EXIT_ASKED			/* somebody needs the database to be empty */
 } SchedExitReason;
 
+typedef enum SchedWorkerState
+{
+	SCHED_WORKER_FREE,
+	SCHED_WORKER_STARTING,
+	SCHED_WORKER_IDLE,
+	SCHED_WORKER_BUSY,
+	SCHED_WORKER_DEAD			/* gone with a task in hand: to be settled */
+} SchedWorkerState;
+
+/* The one process of a database that does HTTP. */
+typedef struct SchedHttpWorker
+{
+	SchedWorkerState state;		/* DEAD while its tasks are to be settled */
+	uint32		generation;		/* counts the users of this struct */
+	PGPROC	   *proc;
+	pid_t		pid;
+	bool		leave;			/* asked to go */
+	bool		terminated;		/* SIGTERM has been sent */
+	bool		woken;			/* its latch was set, it has not looked yet */
+	bool		stops;			/* one of its tasks was told to stop */
+	bool		wanted;			/* there is work and nobody to do it */
+	int			start_failures; /* in a row */
+	TimestampTz since;			/* of the state, real time */
+	TimestampTz retry_start_at; /* real time; no new one before */
+	TimestampTz started_at;
+	int			in_flight;
+	uint64		tasks_done;
+} SchedHttpWorker;
+
 /* One database with a scheduler. */
 typedef struct SchedDatabase
 {
@@ -77,21 +106,13 @@ typedef struct SchedDatabase
 	bool		want_refill;	/* a lane with left-out tasks has room */
 
 	SchedCounters counters;		/* atomics, without the lock */
+	SchedHttpWorker http;
 
 	/* jobs whose definition changed, for the scheduler */
 	int			change_count;
 	bool		change_overflow;
 	int64		changes[SCHED_CHANGE_RING];
 } SchedDatabase;
-
-typedef enum SchedWorkerState
-{
-	SCHED_WORKER_FREE,
-	SCHED_WORKER_STARTING,
-	SCHED_WORKER_IDLE,
-	SCHED_WORKER_BUSY,
-	SCHED_WORKER_DEAD			/* gone with a task in hand: to be settled */
-} SchedWorkerState;
 
 /* Why a running task was told to stop. */
 typedef enum SchedStopReason

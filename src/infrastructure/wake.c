@@ -37,6 +37,20 @@ sched_wake_worker(SchedWorker *worker)
 }
 
 void
+sched_wake_http(SchedDatabase *db)
+{
+	if (db->http.proc != NULL)
+		SetLatch(&db->http.proc->procLatch);
+}
+
+void
+sched_wake_terminate_http(SchedDatabase *db)
+{
+	if (db->http.proc != NULL)
+		kill(db->http.pid, SIGTERM);
+}
+
+void
 sched_wake_cancel(SchedWorker *worker)
 {
 	if (worker->proc != NULL)

@@ -14,9 +14,11 @@
 extern void sched_wake_launcher(void);
 extern void sched_wake_scheduler(SchedDatabase *db);
 extern void sched_wake_worker(SchedWorker *worker);
+extern void sched_wake_http(SchedDatabase *db);
 
 /* Interrupt the statement of a worker, or the worker itself. */
 extern void sched_wake_cancel(SchedWorker *worker);
 extern void sched_wake_terminate(SchedWorker *worker);
+extern void sched_wake_terminate_http(SchedDatabase *db);
 
 #endif							/* SCHED_WAKE_H */

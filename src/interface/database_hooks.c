@@ -282,6 +282,21 @@ dismiss(Oid database, bool terminate_busy, bool out_of_patience)
 			sched_wake_scheduler(db);
 		}
 	}
+	if (db->http.proc != NULL ||
+		(db->http.state == SCHED_WORKER_STARTING && !out_of_patience))
+	{
+		gone = false;
+		if (!db->http.leave)
+		{
+			db->http.leave = true;
+			sched_wake_http(db);
+		}
+		if (out_of_patience && !db->http.terminated)
+		{
+			db->http.terminated = true;
+			sched_wake_terminate_http(db);
+		}
+	}
 	for (int i = 0; i < sched_max_workers; i++)
 	{
 		SchedWorker *worker = &sched_shared->workers[i];

@@ -58,6 +58,7 @@ typedef struct LiveTask
 	SchedTaskStatus status;
 	int			attempt;		/* attempts that were started */
 	int			worker_pid;		/* 0: none */
+	bool		http;			/* it is the HTTP worker's */
 	float4		progress;
 	TimestampTz queued_at;
 	TimestampTz started_at;
@@ -105,6 +106,8 @@ holds_text(const QTask *task)
 		return "max_concurrent_jobs";
 	if (lane->class->kind == SCHED_KIND_SQL && lane->class->workers == 0)
 		return "no worker";
+	if (lane->class->kind == SCHED_KIND_HTTP && db->http.proc == NULL)
+		return "no worker";
 	return NULL;
 }
 
@@ -118,6 +121,9 @@ copy_task(const QTask *task, LiveTask *live)
 		task->attempt : task->attempt - 1;
 	live->worker_pid = task->worker >= 0 ?
 		sched_shared->workers[task->worker].pid : 0;
+	live->http = task->worker == SCHED_WORKER_HTTP;
+	if (live->http)
+		live->worker_pid = sched_shared->databases[task->db].http.pid;
 	live->progress = task->progress;
 	live->queued_at = task->queued_at;
 	live->started_at = task->started_at;
@@ -194,7 +200,8 @@ fill_live(const LiveTask *live, Datum *v, bool *n)
 	v[4] = time_or_null(live->deadline, &n[4]);
 	v[5] = time_or_null(live->retry_at, &n[5]);
 	v[6] = text_or_null(live->worker_pid == 0 ? NULL :
-						psprintf("sql-%d", live->worker_pid), &n[6]);
+						psprintf("%s-%d", live->http ? "http" : "sql",
+								 live->worker_pid), &n[6]);
 	v[7] = Float4GetDatum(live->progress);
 	n[7] = live->progress < 0;
 	v[8] = (Datum) 0;			/* what was said with it is in the log */
@@ -449,7 +456,7 @@ sched_sql_may(PG_FUNCTION_ARGS)
 {
 	Oid			owner = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
 	char	   *word = PG_ARGISNULL(2) ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(2));
+	text_to_cstring(PG_GETARG_TEXT_PP(2));
 	SchedVerb	verb;
 
 	if (word == NULL || !sched_verb_from_name(word, &verb))
@@ -673,7 +680,8 @@ is_quiet(TimestampTz now, uint64 *cycles)
 			quiet = false;
 		while (quiet &&
 			   (class = sched_queue_next_class(me, &cursor)) != NULL)
-			if (class->kind == SCHED_KIND_SQL && class->ready > 0)
+			if ((class->kind == SCHED_KIND_SQL ||
+				 class->kind == SCHED_KIND_HTTP) && class->ready > 0)
 				quiet = false;
 	}
 	sched_wake_scheduler(db);

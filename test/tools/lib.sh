@@ -94,6 +94,8 @@ missing_packages() {
 		echo "postgresql-$v"
 		echo "postgresql-server-dev-$v"
 	fi
+	have pkg-config || echo pkg-config
+	pkg-config --exists 'libcurl >= 7.80' 2>/dev/null || echo libcurl4-openssl-dev
 	have prove || echo perl
 	perl -MIPC::Run -e 1 2>/dev/null || echo libipc-run-perl
 	case ${CHECK_MODE:-} in

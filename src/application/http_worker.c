@@ -1,0 +1,588 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_worker.c
+ *	  The process of a database that does HTTP.
+ *
+ * One loop on the event set of its latch, in which the sockets of all requests
+ * are one event.  Each turn takes ready tasks, as many as may be on the wire;
+ * reads what they ask for in one short transaction; lets libcurl do what it
+ * can without waiting; and writes the outcomes of all requests that have
+ * ended in one transaction.  While anything is on the wire there is no
+ * transaction and no snapshot.  The more requests end while a
+ * transaction commits, the more share the next one.
+ *
+ * A task that is in hand is running in the queue, with SCHED_WORKER_HTTP as its
+ * worker.  Whoever wants it stopped marks it there and sets the latch; the
+ * request is then given up at once.  A worker that dies leaves its state DEAD and the
+ * scheduler writes its attempts off (http_pool.c).
+ *
+ * An outcome that cannot be written (disk full) is tried again every second;
+ * until then its task counts as running.  Any other error ends the process.
+ *
+ * It is connected as the bootstrap superuser and runs nothing that a user wrote.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "application/http_flight.h"
+#include "application/http_worker.h"
+#include "infrastructure/clock.h"
+#include "infrastructure/compat.h"
+#include "infrastructure/pending.h"
+#include "infrastructure/queue.h"
+#include "infrastructure/settings.h"
+#include "infrastructure/store.h"
+#include "infrastructure/wake.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/procsignal.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#define MAX_BATCH		256		/* tasks taken in one hold of the lock */
+#define REWRITE_DELAY	(1 * USECS_PER_SEC)
+
+static SchedDatabase *database;
+static SchedHttpWorker *me;
+static int	my_db;
+
+static SchedHttpClient *client;
+static SchedEgress *egress;
+static char *egress_text;
+static WaitEventSet *events;
+static bool roles_changed = false;
+
+static dlist_head on_wire;
+static dlist_head ended;		/* to be written */
+static int	in_hand;			/* both */
+static TimestampTz rewrite_at;	/* real time, 0: nothing stands in the way */
+
+/* ---------- coming and going ---------- */
+
+static void
+leave_slot(int code, Datum arg)
+{
+	QClass	   *class;
+
+	sched_lock(LW_EXCLUSIVE);
+	me->proc = NULL;
+	me->pid = 0;
+	me->in_flight = 0;
+	me->state = in_hand > 0 ? SCHED_WORKER_DEAD : SCHED_WORKER_FREE;
+	if (code != 0)
+	{
+		me->retry_start_at = GetCurrentTimestamp() +
+			(USECS_PER_SEC << Min(me->start_failures, 6));
+		me->start_failures++;
+	}
+	class = sched_queue_find_class(my_db, InvalidOid, SCHED_KIND_HTTP);
+	if (in_hand > 0 || (class != NULL && class->ready > 0))
+		me->wanted = true;
+	sched_wake_scheduler(database);
+	if (database->scheduler == NULL)
+		sched_wake_launcher();
+	sched_unlock();
+}
+
+static void
+attach(int slot)
+{
+	my_db = slot;
+	database = &sched_shared->databases[slot];
+	me = &database->http;
+	sched_lock(LW_EXCLUSIVE);
+	if (me->state != SCHED_WORKER_STARTING || me->proc != NULL ||
+		memcmp(MyBgworkerEntry->bgw_extra, &me->generation,
+			   sizeof(me->generation)) != 0)
+	{
+		sched_unlock();
+		proc_exit(0);			/* it was given to somebody else */
+	}
+	me->proc = MyProc;
+	me->pid = MyProcPid;
+	me->state = SCHED_WORKER_IDLE;
+	me->started_at = GetCurrentTimestamp();
+	me->since = me->started_at;
+	sched_unlock();
+	before_shmem_exit(leave_slot, (Datum) 0);
+}
+
+static void
+note_role_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	roles_changed = true;
+}
+
+/* Settings that the client has to know of. */
+static void
+apply_settings(void)
+{
+	if (egress == NULL || strcmp(egress_text, sched_http_allowed_hosts) != 0)
+	{
+		SchedEgress *old_rules = egress;
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		SchedError	err;
+
+		egress = sched_egress_parse(sched_http_allowed_hosts, &err);
+		MemoryContextSwitchTo(old);
+		/* NULL, which no valid setting gives, allows nothing */
+		sched_http_client_set_egress(client, egress);
+		if (old_rules != NULL)
+			pfree(old_rules);
+		if (egress_text != NULL)
+			pfree(egress_text);
+		egress_text = MemoryContextStrdup(TopMemoryContext,
+										  sched_http_allowed_hosts);
+	}
+	sched_http_client_set_ca_file(client, sched_http_ca_file);
+	sched_http_client_set_idle_connections(client,
+										   sched_http_max_in_flight * 2);
+}
+
+static void
+set_up(void)
+{
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET,
+					PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("statement_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_isolation", "read committed",
+					PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET,
+					PGC_S_OVERRIDE);
+	SetConfigOption("session_replication_role", "origin", PGC_SUSET,
+					PGC_S_OVERRIDE);
+	CacheRegisterSyscacheCallback(AUTHOID, note_role_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, note_role_change, (Datum) 0);
+
+	client = sched_http_client_create();
+	if (client == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not initialize libcurl")));
+	apply_settings();
+
+	events = compat_create_wait_event_set(3);
+	AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL,
+					  NULL);
+	if (sched_http_client_socket(client) >= 0)
+		AddWaitEventToSet(events, WL_SOCKET_READABLE,
+						  sched_http_client_socket(client), NULL, NULL);
+	dlist_init(&on_wire);
+	dlist_init(&ended);
+}
+
+static bool
+extension_is_there(void)
+{
+	bool		there;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	there = sched_store_present();
+	CommitTransactionCommand();
+	return there;
+}
+
+/* ---------- taking tasks ---------- */
+
+/* Copies what is taken; returns how many. */
+static int
+take_tasks(SchedAttempt *attempts, int room)
+{
+	TimestampTz now = sched_clock_now();
+	QClass	   *class;
+	QTask	   *task;
+	int			count = 0;
+
+	sched_lock(LW_EXCLUSIVE);
+	me->woken = false;
+	class = sched_queue_find_class(my_db, InvalidOid, SCHED_KIND_HTTP);
+	while (class != NULL && !me->leave && count < room &&
+		   (task = sched_queue_take(class, now)) != NULL)
+	{
+		task->worker = SCHED_WORKER_HTTP;
+		sched_attempt_copy(task, &attempts[count++]);
+		in_hand++;
+	}
+	me->in_flight = in_hand;
+	if ((in_hand > 0) != (me->state == SCHED_WORKER_BUSY))
+	{
+		me->state = in_hand > 0 ? SCHED_WORKER_BUSY : SCHED_WORKER_IDLE;
+		me->since = GetCurrentTimestamp();
+	}
+	sched_unlock();
+	return count;
+}
+
+/* The attempt's task in the queue, if it is still that attempt; lock held. */
+static QTask *
+task_of(const HttpFlight *flight)
+{
+	QTask	   *task = sched_queue_find(my_db, flight->attempt.task_id);
+
+	return task != NULL && task->worker == SCHED_WORKER_HTTP &&
+		task->attempt == flight->attempt.attempt ? task : NULL;
+}
+
+static void
+set_deadlines(HttpFlight **flights, int count)
+{
+	sched_lock(LW_EXCLUSIVE);
+	for (int i = 0; i < count; i++)
+	{
+		const HttpFlight *flight = flights[i];
+		QTask	   *task;
+
+		if (flight->spec == NULL || flight->job->job->timeout <= 0 ||
+			(task = task_of(flight)) == NULL)
+			continue;
+		task->deadline = flight->attempt.started_at + flight->job->job->timeout;
+		sched_queue_set_timer(task, task->deadline);
+	}
+	sched_unlock();
+}
+
+static void
+end_flight(HttpFlight *flight)
+{
+	sched_http_flight_conclude(flight);
+	dlist_push_tail(&ended, &flight->node);
+}
+
+/* Take what there is room for and send it; false when there was nothing. */
+static bool
+launch(void)
+{
+	SchedAttempt attempts[MAX_BATCH];
+	HttpFlight *flights[MAX_BATCH];
+	int			room = Min(sched_http_max_in_flight - in_hand, MAX_BATCH);
+	int			count = room <= 0 ? 0 : take_tasks(attempts, room);
+
+	if (count == 0)
+		return false;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	for (int i = 0; i < count; i++)
+		flights[i] = sched_http_flight_prepare(&attempts[i]);
+	CommitTransactionCommand();
+	set_deadlines(flights, count);
+
+	for (int i = 0; i < count; i++)
+	{
+		HttpFlight *flight = flights[i];
+
+		if (flight->spec == NULL)
+			end_flight(flight);
+		else if (sched_http_flight_start(flight, client))
+			dlist_push_tail(&on_wire, &flight->node);
+		else
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY),
+					 errmsg("out of memory")));
+	}
+	return true;
+}
+
+/* ---------- stopping ---------- */
+
+/* Give up the requests of tasks that were told to stop. */
+static void
+obey_stops(void)
+{
+	dlist_mutable_iter iter;
+	bool		any;
+
+	sched_lock(LW_EXCLUSIVE);
+	any = me->stops;
+	me->stops = false;
+	if (any)
+		dlist_foreach_modify(iter, &on_wire)
+	{
+		HttpFlight *flight = dlist_container(HttpFlight, node, iter.cur);
+		QTask	   *task = task_of(flight);
+
+		if (task == NULL)
+			flight->gone = true;
+		else
+			flight->stop = task->stop;
+	}
+	sched_unlock();
+	if (!any)
+		return;
+	dlist_foreach_modify(iter, &on_wire)
+	{
+		HttpFlight *flight = dlist_container(HttpFlight, node, iter.cur);
+
+		if (flight->stop == SCHED_STOP_NONE && !flight->gone)
+			continue;
+		dlist_delete(&flight->node);
+		if (!flight->gone)
+			sched_http_flight_conclude(flight);
+		sched_http_client_release(client, flight->call);
+		flight->call = NULL;
+		dlist_push_tail(&ended, &flight->node);
+	}
+}
+
+/* ---------- writing outcomes ---------- */
+
+static void
+forget_flight(HttpFlight *flight)
+{
+	dlist_delete(&flight->node);
+	sched_http_flight_free(flight, client);
+	in_hand--;
+	me->tasks_done++;
+}
+
+/* Write the outcomes of all, or of one. */
+static void
+write_in_transaction(HttpFlight *only, int thrift)
+{
+	dlist_iter	iter;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (only != NULL)
+		sched_http_flight_write(only, thrift);
+	else
+		dlist_foreach(iter, &ended)
+	{
+		HttpFlight *flight = dlist_container(HttpFlight, node, iter.cur);
+
+		if (!flight->gone)
+			sched_http_flight_write(flight, thrift);
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* False, with the error in *error, when it could not be done. */
+static bool
+try_to_write(HttpFlight *only, int thrift, ErrorData **error)
+{
+	MemoryContext old = CurrentMemoryContext;
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		write_in_transaction(only, thrift);
+		done = true;
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(old);
+		*error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	return done;
+}
+
+/* The attempt has an outcome, from somebody else. */
+static bool
+was_ended_elsewhere(const SchedAttempt *attempt)
+{
+	int			last = 0;
+	char		status;
+	bool		final = false;
+	bool		found;
+	TimestampTz finished_at;
+
+	StartTransactionCommand();
+	found = sched_store_last_outcome(attempt->task_id, &last, &status, &final,
+									 &finished_at) &&
+		last >= attempt->attempt;
+	if (found && final)
+		sched_pending_finish_task(attempt->task_id);
+	CommitTransactionCommand();
+	return found;
+}
+
+/* Write one outcome, with less and less in it; false when nothing helps. */
+static bool
+write_one(HttpFlight *flight)
+{
+	for (int thrift = 0; thrift <= 2; thrift++)
+	{
+		ErrorData  *error = NULL;
+
+		if (try_to_write(flight, thrift, &error))
+			return true;
+		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION &&
+			was_ended_elsewhere(&flight->attempt))
+			return true;
+		if (thrift == 2)
+			ereport(LOG,
+					(errcode(error->sqlerrcode),
+					 errmsg("sched: could not record the outcome of task %lld: %s",
+							(long long) flight->attempt.task_id,
+							error->message)));
+		FreeErrorData(error);
+	}
+	return false;
+}
+
+static void
+write_ended(void)
+{
+	dlist_mutable_iter iter;
+	ErrorData  *error = NULL;
+	bool		all;
+	bool		stuck = false;
+
+	if (dlist_is_empty(&ended) ||
+		(rewrite_at != 0 && GetCurrentTimestamp() < rewrite_at))
+		return;
+	all = rewrite_at == 0 && try_to_write(NULL, 0, &error);
+	if (error != NULL)
+		FreeErrorData(error);
+	dlist_foreach_modify(iter, &ended)
+	{
+		HttpFlight *flight = dlist_container(HttpFlight, node, iter.cur);
+
+		if (!all && !flight->gone && !write_one(flight))
+		{
+			/* what stands in its way will mostly stand in everybody's */
+			stuck = true;
+			break;
+		}
+		forget_flight(flight);
+	}
+	rewrite_at = stuck ? GetCurrentTimestamp() + REWRITE_DELAY : 0;
+}
+
+/* ---------- the loop ---------- */
+
+static void
+collect_ended(void)
+{
+	SchedHttpCall *call;
+
+	while ((call = sched_http_client_next_ended(client)) != NULL)
+	{
+		HttpFlight *flight = sched_http_call_owner(call);
+
+		dlist_delete(&flight->node);
+		end_flight(flight);
+	}
+}
+
+/* Milliseconds to wait for the latch or a socket, -1: for ever. */
+static long
+time_to_wait(TimestampTz idle_since)
+{
+	long		wait = sched_http_client_timeout(client);
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz until = now + 60 * USECS_PER_SEC;
+	long		limit;
+
+	if (dlist_is_empty(&on_wire) && sched_http_client_socket(client) < 0)
+		wait = -1;
+	if (in_hand == 0)
+		until = Min(until, idle_since +
+					sched_worker_idle_timeout * USECS_PER_SEC);
+	if (rewrite_at != 0)
+		until = Min(until, rewrite_at);
+	limit = until <= now ? 0 : (long) ((until - now) / 1000 + 1);
+	return wait < 0 ? limit : Min(wait, limit);
+}
+
+/* Something happened that needs a transaction to be noticed. */
+static void
+accept_invalidations(void)
+{
+	if (in_hand == 0)
+	{
+		StartTransactionCommand();
+		CommitTransactionCommand();
+	}
+	if (roles_changed)
+	{
+		roles_changed = false;
+		sched_http_flight_forget_jobs();
+	}
+}
+
+static void
+wait_for_news(TimestampTz idle_since)
+{
+	WaitEvent	occurred[3];
+
+	if (in_hand == 0)
+	{
+		pgstat_report_stat(false);
+		pgstat_report_activity(STATE_IDLE, NULL);
+	}
+	(void) WaitEventSetWait(events, time_to_wait(idle_since), occurred,
+							lengthof(occurred), PG_WAIT_EXTENSION);
+}
+
+void
+sched_http_worker_main(Datum slot)
+{
+	TimestampTz idle_since = GetCurrentTimestamp();
+	MemoryContext cycle;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	attach(DatumGetInt32(slot));
+	BackgroundWorkerInitializeConnectionByOid(database->database, InvalidOid,
+											  0);
+	set_up();
+	cycle = AllocSetContextCreate(TopMemoryContext, "sched http cycle",
+								  ALLOCSET_DEFAULT_SIZES);
+	if (!extension_is_there())
+		proc_exit(0);
+	pgstat_report_activity(STATE_RUNNING, "HTTP requests");
+
+	for (;;)
+	{
+		bool		launched;
+
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(cycle);
+		MemoryContextReset(cycle);
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			apply_settings();
+		}
+		accept_invalidations();
+		obey_stops();
+		sched_http_client_pump(client);
+		collect_ended();
+		write_ended();
+		launched = launch();
+		if (in_hand > 0)
+			idle_since = GetCurrentTimestamp();
+		if (in_hand == 0 && !launched)
+		{
+			me->start_failures = 0;
+			if (me->leave || GetCurrentTimestamp() - idle_since >=
+				sched_worker_idle_timeout * USECS_PER_SEC)
+				proc_exit(0);
+		}
+		if (launched)
+			sched_http_client_pump(client);
+		if (rewrite_at != 0 || dlist_is_empty(&ended))
+			wait_for_news(idle_since);
+	}
+}

@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_functions.c
+ *	  SQL functions about HTTP tasks.
+ *
+ * Run in the caller's backend; nothing here calls libcurl.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "application/http_request.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(sched_http_fault);
+
+static Datum
+text_or_null(const char *text, bool *isnull)
+{
+	*isnull = text == NULL;
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+/* What is wrong with the command and parameters of an HTTP job; NULLs: nothing. */
+Datum
+sched_http_fault(PG_FUNCTION_ARGS)
+{
+	char	   *command = PG_ARGISNULL(0) ? NULL :
+	text_to_cstring(PG_GETARG_TEXT_PP(0));
+	SchedHttpSpec spec;
+	SchedHttpProblem problem = {0};
+	TupleDesc	desc;
+	Datum		v[3];
+	bool		n[3];
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	(void) sched_http_spec_parse(command, PG_GETARG_JSONB_P(1), &spec,
+								 &problem);
+	v[0] = text_or_null(problem.field, &n[0]);
+	v[1] = text_or_null(problem.detail, &n[1]);
+	v[2] = text_or_null(problem.hint, &n[2]);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), v,
+													  n)));
+}
