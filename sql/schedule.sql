@@ -27,7 +27,7 @@ FROM unnest(ARRAY[
 	'TZ=Europe/Berlin 0 9 * * *', 'CRON_TZ=Asia/Kathmandu 0 9 * * *',
 	'RRULE:FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13',
 	'DTSTART:20260105T090000 RRULE:FREQ=WEEKLY;COUNT=2',
-	'@startup', '@reboot', '@event order.*', '@custom moon']) WITH ORDINALITY AS u (schedule, n)
+	'@startup', '@reboot', '@event order.*']) WITH ORDINALITY AS u (schedule, n)
 ORDER BY n;
 
 --

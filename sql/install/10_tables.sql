@@ -105,6 +105,10 @@ CREATE TABLE sched._trigger_state
 	last_fire_at	timestamptz,			-- nominal
 	fire_count		bigint NOT NULL DEFAULT 0,
 	fault			text,					-- why it is in quarantine, NULL: it is not
+	/* of @custom, see src/application/custom_trigger.c */
+	ask_after		timestamptz,			-- where to go on asking, NULL: there is nothing more
+	fires			timestamptz[],			-- what is known, ascending
+	unlisted		bigint,					-- how many more have passed before the first of these
 	CONSTRAINT trigger_state_pkey PRIMARY KEY (trigger_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 /* Few or none; next_fire_at and its like are in no index. */

@@ -32,10 +32,10 @@ COMMENT ON VIEW sched.calendars IS 'Named sets of days on which jobs may or may 
 CREATE FUNCTION sched.next_fire_times(schedule text, count int DEFAULT 5,
 	after timestamptz DEFAULT pg_catalog.now(), timezone text DEFAULT NULL,
 	dst_policy text DEFAULT NULL, calendar text DEFAULT NULL)
-RETURNS SETOF timestamptz LANGUAGE c STABLE PARALLEL SAFE ROWS 5 COST 100
+RETURNS SETOF timestamptz LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 5 COST 100
 AS 'MODULE_PATHNAME', 'sched_next_fire_times';
 COMMENT ON FUNCTION sched.next_fire_times(text, int, timestamptz, text, text, text) IS
-'The next instants at which a schedule fires, strictly after the one given. Fixed rates count from there, and runs of a fixed delay are taken to need no time.';
+'The next instants at which a schedule fires, strictly after the one given. Fixed rates count from there, and runs of a fixed delay are taken to need no time. The function of @custom is called with the rights of the caller and an empty config.';
 
 CREATE FUNCTION sched.describe_schedule(schedule text)
 RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -146,13 +146,13 @@ COMMENT ON FUNCTION sched._job_plan(oid, text, timestamptz, timestamptz) IS 'Whe
 
 CREATE FUNCTION sched.job_plan(job text, from_time timestamptz, to_time timestamptz)
 RETURNS SETOF timestamptz LANGUAGE c STABLE
-AS 'MODULE_PATHNAME', 'sched_as_owner';
+AS 'MODULE_PATHNAME', 'sched_job_plan';
 COMMENT ON FUNCTION sched.job_plan(text, timestamptz, timestamptz) IS
 'When the triggers of a job fire from from_time on and before to_time, all in one order.';
 
 CREATE FUNCTION sched.job_plan(job_id bigint, from_time timestamptz, to_time timestamptz)
 RETURNS SETOF timestamptz LANGUAGE c STABLE
-AS 'MODULE_PATHNAME', 'sched_as_owner';
+AS 'MODULE_PATHNAME', 'sched_job_plan';
 COMMENT ON FUNCTION sched.job_plan(bigint, timestamptz, timestamptz) IS
 'When the triggers of a job fire from from_time on and before to_time, all in one order.';
 

@@ -466,12 +466,12 @@ BEGIN
 			sched._now()) AS i;
 	kind := v_info.kind;
 	next_fire_at := v_info.next_fire_at;
-	IF kind IN ('event', 'custom') THEN
+	IF kind = 'event' THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
 			MESSAGE = format('job "%s" cannot be fired by "%s"', p_job.name, p_trigger.schedule),
 			DETAIL = format('This version of sched does not know triggers of kind %s.', kind);
 	END IF;
-	IF next_fire_at IS NULL AND kind NOT IN ('after', 'startup') THEN
+	IF next_fire_at IS NULL AND kind NOT IN ('after', 'startup', 'custom') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('the schedule of job "%s" can never fire', p_job.name),
 			DETAIL = format('schedule is "%s"%s%s.', p_trigger.schedule,
@@ -487,26 +487,38 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION sched._schedule_check(sched._job, sched._trigger) IS 'Checks the schedule of a trigger and says when it fires next.';
 
+/* From when on the function of a custom trigger is asked; NULL for the others. */
+CREATE FUNCTION sched._ask_after(p_job sched._job, p_kind text) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN CASE WHEN p_kind = 'custom' THEN greatest(sched._now(), p_job.start_at - interval '1 microsecond') END;
+END $$;
+COMMENT ON FUNCTION sched._ask_after(sched._job, text) IS 'From when on the function of a custom trigger is asked.';
+
 /* Write a trigger, new or changed, and where it stands. */
 CREATE FUNCTION sched._trigger_put(p_job sched._job, p_trigger sched._trigger) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	v_check	record;
 	v_next	timestamptz;
+	v_ask	timestamptz;
 BEGIN
 	v_check := sched._schedule_check(p_job, p_trigger);
 	p_trigger.kind := v_check.kind;
 	/* Only an active or a paused job has a place in time. */
 	v_next := CASE WHEN p_job.status IN ('active', 'paused') THEN v_check.next_fire_at END;
+	v_ask := sched._ask_after(p_job, v_check.kind);
 
 	IF p_trigger.trigger_id IS NULL THEN
 		p_trigger.trigger_id := nextval('sched._trigger_trigger_id_seq');
-		INSERT INTO sched._trigger_state (trigger_id, next_fire_at) VALUES (p_trigger.trigger_id, v_next);
+		INSERT INTO sched._trigger_state (trigger_id, next_fire_at, ask_after)
+		VALUES (p_trigger.trigger_id, v_next, v_ask);
 		INSERT INTO sched._trigger SELECT p_trigger.*;
 	ELSE
-		INSERT INTO sched._trigger_state AS s (trigger_id, next_fire_at)
-		VALUES (p_trigger.trigger_id, v_next)
-		ON CONFLICT (trigger_id) DO UPDATE SET next_fire_at = v_next, fault = NULL;
+		INSERT INTO sched._trigger_state AS s (trigger_id, next_fire_at, ask_after)
+		VALUES (p_trigger.trigger_id, v_next, v_ask)
+		ON CONFLICT (trigger_id) DO UPDATE
+			SET next_fire_at = v_next, fault = NULL, ask_after = v_ask, fires = NULL, unlisted = NULL;
 		UPDATE sched._trigger
 		SET kind = p_trigger.kind, schedule = p_trigger.schedule, timezone = p_trigger.timezone,
 			parameters = p_trigger.parameters, config = p_trigger.config, created_at = p_trigger.created_at
@@ -591,7 +603,8 @@ BEGIN
 		v_trigger.schedule := p_schedule;
 		v_trigger.created_at := v_job.created_at;
 		v_trigger.is_main := true;
-		PERFORM sched._trigger_put(v_job, v_trigger);
+		PERFORM sched._trigger_put(v_job, v_trigger),
+			sched._check_custom(p_caller, v_job, p_schedule);
 	END IF;
 	RETURN v_job.job_id;
 END $$;

@@ -94,9 +94,11 @@ BEGIN
 		v_alive := v_alive OR v_info.next_fire_at IS NOT NULL
 			OR v_info.kind NOT IN ('cron', 'every', 'at', 'rrule');
 		IF p_job.status IN ('active', 'paused') THEN
-			INSERT INTO sched._trigger_state (trigger_id, next_fire_at)
-			VALUES (v_trigger.trigger_id, v_info.next_fire_at)
-			ON CONFLICT (trigger_id) DO UPDATE SET next_fire_at = v_info.next_fire_at, fault = NULL;
+			INSERT INTO sched._trigger_state (trigger_id, next_fire_at, ask_after)
+			VALUES (v_trigger.trigger_id, v_info.next_fire_at, sched._ask_after(p_job, v_info.kind))
+			ON CONFLICT (trigger_id) DO UPDATE
+				SET next_fire_at = v_info.next_fire_at, fault = NULL,
+					ask_after = EXCLUDED.ask_after, fires = NULL, unlisted = NULL;
 		END IF;
 	END LOOP;
 	IF v_any AND NOT v_alive AND p_job.status = 'active' THEN
@@ -106,7 +108,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION sched._triggers_replan(sched._job) IS 'Computes anew when the triggers of a job fire.';
 
-CREATE FUNCTION sched._change_schedule(p_job sched._job, p_schedule text) RETURNS boolean
+CREATE FUNCTION sched._change_schedule(p_caller oid, p_job sched._job, p_schedule text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	v_trigger	sched._trigger;
@@ -122,11 +124,12 @@ BEGIN
 		v_trigger.schedule := p_schedule;
 		v_trigger.is_main := true;
 		v_trigger.created_at := sched._now();	/* fixed rates count from here */
-		PERFORM sched._trigger_put(p_job, v_trigger);
+		PERFORM sched._trigger_put(p_job, v_trigger),
+			sched._check_custom(p_caller, p_job, p_schedule);
 	END IF;
 	RETURN true;
 END $$;
-COMMENT ON FUNCTION sched._change_schedule(sched._job, text) IS 'Replaces the trigger that create_job made.';
+COMMENT ON FUNCTION sched._change_schedule(oid, sched._job, text) IS 'Replaces the trigger that create_job made.';
 
 CREATE FUNCTION sched._job_update(p_caller oid, p_job sched._job, p_changes jsonb) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -189,7 +192,7 @@ BEGIN
 		END;
 	END IF;
 
-	IF p_changes ? 'schedule' AND sched._change_schedule(v_new, p_changes ->> 'schedule') THEN
+	IF p_changes ? 'schedule' AND sched._change_schedule(p_caller, v_new, p_changes ->> 'schedule') THEN
 		IF v_new.status = 'completed' AND p_changes ->> 'schedule' IS NOT NULL THEN
 			PERFORM sched._job_activate(v_new, NULL);
 		ELSIF NOT v_changed THEN

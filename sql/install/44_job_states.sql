@@ -51,10 +51,11 @@ BEGIN
 		v_any := true;
 		v_alive := v_alive OR v_info.next_fire_at IS NOT NULL
 			OR v_info.kind NOT IN ('cron', 'every', 'at', 'rrule');
-		INSERT INTO sched._trigger_state (trigger_id, next_fire_at)
-		VALUES (v_trigger.trigger_id, v_info.next_fire_at)
+		INSERT INTO sched._trigger_state (trigger_id, next_fire_at, ask_after)
+		VALUES (v_trigger.trigger_id, v_info.next_fire_at, sched._ask_after(p_job, v_info.kind))
 		ON CONFLICT (trigger_id)
-			DO UPDATE SET next_fire_at = v_info.next_fire_at, fire_count = 0, fault = NULL;
+			DO UPDATE SET next_fire_at = v_info.next_fire_at, fire_count = 0, fault = NULL,
+				ask_after = EXCLUDED.ask_after, fires = NULL, unlisted = NULL;
 	END LOOP;
 	IF v_any AND NOT v_alive THEN
 		RAISE EXCEPTION USING
@@ -176,6 +177,7 @@ BEGIN
 	v_trigger.created_at := sched._now();
 	v_trigger.is_main := false;
 	v_trigger.trigger_id := sched._trigger_put(p_job, v_trigger);
+	PERFORM sched._check_custom(p_caller, p_job, p_schedule);
 	/* A job whose schedule was exhausted has one again. */
 	IF p_job.status = 'completed' THEN
 		PERFORM sched._job_activate(p_job, NULL);

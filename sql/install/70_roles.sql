@@ -36,7 +36,7 @@ RETURN (
 			'schedule_tasks', 'cancel_task', 'retry_task', 'rerun_task', 'backfill', 'report_progress',
 			'log_task'] AS operate,
 		ARRAY['create_job', 'update_job', 'delete_job', 'add_trigger', 'remove_trigger', 'create_calendar',
-			'update_calendar', 'drop_calendar', 'add_dependency', 'remove_dependency', 'emit_event',
+			'update_calendar', 'drop_calendar', 'register_trigger_type', 'unregister_trigger_type', 'add_dependency', 'remove_dependency', 'emit_event',
 			'register_task_type', 'update_task_type', 'unregister_task_type', 'attach_table_events', 'detach_table_events', 'subscribe', 'unsubscribe', 'acquire_lock',
 			'release_lock'] AS change,
 		ARRAY['resume_all', 'assign_task', 'detect_failed_executors', 'activate_executor',

@@ -14,6 +14,7 @@ REVOKE ALL ON ALL PROCEDURES IN SCHEMA sched FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('sched._job', 'WHERE status <> ''deleted''');
 SELECT pg_catalog.pg_extension_config_dump('sched._trigger', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._calendar', '');
+SELECT pg_catalog.pg_extension_config_dump('sched._trigger_type', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._task_type', 'WHERE NOT built_in');
 SELECT pg_catalog.pg_extension_config_dump('sched._origin', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._job_job_id_seq', '');

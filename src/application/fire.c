@@ -18,6 +18,7 @@
 
 #include "access/xact.h"
 #include "application/attempt.h"
+#include "application/custom_trigger.h"
 #include "application/fire.h"
 #include "application/pool.h"
 #include "application/record.h"
@@ -47,6 +48,12 @@ typedef struct Claimed
 	char	   *kind;
 	Jsonb	   *parameters;		/* NULL: none */
 	TimestampTz anchor;
+	/* of @custom: the fires that are known, and where to go on asking */
+	SchedTime  *fires;
+	int			fire_known;
+	int64		unlisted;		/* more of them before the first */
+	TimestampTz ask_after;		/* 0: there are no more */
+	bool		ask;
 	SchedCompiled *compiled;
 	SchedJob   *job;
 	/* what becomes of it */
@@ -112,9 +119,10 @@ sched_fire_write_repairs(List *repairs)
 	foreach(cell, repairs)
 	{
 		SchedRepair *repair = lfirst(cell);
-		Oid			types[3] = {INT8OID, TIMESTAMPTZOID, TEXTOID};
-		Datum		args[3];
-		char		nulls[4] = "   ";
+		Oid			types[4] = {INT8OID, TIMESTAMPTZOID, TEXTOID,
+		TIMESTAMPTZOID};
+		Datum		args[4];
+		char		nulls[5] = "    ";
 
 		args[0] = Int64GetDatum(repair->trigger_id);
 		args[1] = TimestampTzGetDatum(repair->next_fire_at);
@@ -126,14 +134,16 @@ sched_fire_write_repairs(List *repairs)
 			args[2] = CStringGetTextDatum(repair->fault);
 			nulls[2] = ' ';
 		}
+		args[3] = TimestampTzGetDatum(repair->ask_after);
+		nulls[3] = repair->ask_after != 0 ? ' ' : 'n';
 		execute_saved(&plan,
 					  "INSERT INTO sched._trigger_state AS s "
-					  "(trigger_id, next_fire_at, fault) "
-					  "SELECT $1, $2, $3 WHERE EXISTS "
+					  "(trigger_id, next_fire_at, fault, ask_after) "
+					  "SELECT $1, $2, $3, $4 WHERE EXISTS "
 					  "(SELECT FROM sched._trigger t WHERE t.trigger_id = $1) "
 					  "ON CONFLICT (trigger_id) DO UPDATE SET fault = EXCLUDED.fault "
 					  "WHERE s.fault IS DISTINCT FROM EXCLUDED.fault",
-					  3, types, args, nulls, SPI_OK_INSERT);
+					  4, types, args, nulls, SPI_OK_INSERT);
 	}
 }
 
@@ -361,6 +371,12 @@ run_plan(Batch *batch, Claimed *c, const SchedScheduleContext *context)
 	input.runs_left = c->job->max_runs > 0 ?
 		Max(c->job->max_runs - c->fire_count, 0) : -1;
 	sched_misfire_plan(&input, &plan);
+	if (c->unlisted > 0)
+	{
+		plan.missed_count += c->unlisted;
+		plan.record_missed = c->job->misfire_policy != SCHED_MISFIRE_FIRE_ONCE;
+		plan.missed_last = Max(plan.missed_last, c->fires[0] - 1);
+	}
 
 	if (plan.record_missed && plan.missed_count > 0)
 	{
@@ -384,6 +400,19 @@ run_plan(Batch *batch, Claimed *c, const SchedScheduleContext *context)
 	c->next = plan.next == SCHED_TIME_NEVER ? 0 : plan.next;
 }
 
+/*
+ * What a misfire policy says needs every fire up to now.  A custom trigger that
+ * is merely late fires with what is known.
+ */
+static bool
+custom_is_known(const Batch *batch, const Claimed *c)
+{
+	return c->ask_after == 0 ||
+		c->fires[c->fire_known - 1] > batch->now ||
+		batch->now - c->nominal <=
+		sched_misfire_threshold * USECS_PER_SEC + c->job->jitter;
+}
+
 static void
 fire_one(Batch *batch, Claimed *c)
 {
@@ -393,7 +422,15 @@ fire_one(Batch *batch, Claimed *c)
 
 	context.anchor = c->anchor;
 	context.previous_end = SCHED_TIME_BEGIN;
+	context.fires = c->fires;
+	context.fire_count = c->fire_known;
 
+	if (kind == SCHED_CUSTOM && !custom_is_known(batch, c))
+	{
+		c->ask = true;
+		c->next = c->nominal;
+		return;
+	}
 	if (kind == SCHED_AFTER || kind == SCHED_STARTUP)
 	{
 		TimestampTz at = c->nominal != 0 ? c->nominal : batch->now;
@@ -408,7 +445,8 @@ fire_one(Batch *batch, Claimed *c)
 			 sched_misfire_threshold * USECS_PER_SEC + c->job->jitter &&
 			 (next = sched_schedule_next(c->compiled->schedule, &context,
 										 c->nominal)) > batch->now &&
-			 c->job->max_runs == 0)
+			 c->job->max_runs == 0 &&
+			 (kind != SCHED_CUSTOM || c->job->calendar == NULL))
 	{
 		/* the usual case: one occurrence, in time */
 		if (c->job->end_at == 0 || c->nominal <= c->job->end_at)
@@ -429,7 +467,11 @@ fire_one(Batch *batch, Claimed *c)
 		c->next = 0;
 		c->completed = true;
 	}
-	if (c->next == 0 && kind != SCHED_AFTER && kind != SCHED_STARTUP)
+	if (c->next == 0 && kind == SCHED_CUSTOM && !c->completed &&
+		c->ask_after != 0 && c->fires[c->fire_known - 1] <= batch->now &&
+		(c->job->end_at == 0 || c->ask_after < c->job->end_at))
+		c->ask = true;
+	else if (c->next == 0 && kind != SCHED_AFTER && kind != SCHED_STARTUP)
 		c->completed = true;
 }
 
@@ -442,6 +484,37 @@ get_jsonb(HeapTuple tuple, TupleDesc desc, int column)
 	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
 
 	return isnull ? NULL : DatumGetJsonbPCopy(value);
+}
+
+/* What is known of the fires of a custom trigger; at least its next one. */
+static void
+get_custom(Claimed *c, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, 12, &isnull);
+	Datum	   *fires;
+	bool	   *nulls;
+	int			count = 0;
+
+	c->fires = palloc(sizeof(SchedTime));
+	if (!isnull)
+	{
+		deconstruct_array(DatumGetArrayTypePCopy(value), TIMESTAMPTZOID, 8,
+						  true, 'd', &fires, &nulls, &count);
+		c->fires = palloc((count + 1) * sizeof(SchedTime));
+		for (int i = 0; i < count; i++)
+			if (!nulls[i] && DatumGetTimestampTz(fires[i]) >= c->nominal)
+				c->fires[c->fire_known++] = DatumGetTimestampTz(fires[i]);
+	}
+	if (c->fire_known == 0)
+		c->fires[c->fire_known++] = c->nominal;
+	c->ask_after = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 13,
+													 &isnull));
+	if (isnull)
+		c->ask_after = 0;
+	c->unlisted = DatumGetInt64(SPI_getbinval(tuple, desc, 14, &isnull));
+	if (isnull)
+		c->unlisted = 0;
 }
 
 /* Read and lock the rows; *claimed is filled in the order of the rows. */
@@ -465,7 +538,7 @@ claim(const int64 *trigger_ids, int count, Claimed *claimed)
 				  "SELECT s.trigger_id, s.next_fire_at, s.fire_count, t.kind, "
 				  "t.schedule, COALESCE(t.timezone, j.timezone), t.parameters, "
 				  "COALESCE(j.start_at, t.created_at), j.job_id, j.dst_policy, "
-				  "j.calendar "
+				  "j.calendar, s.fires, s.ask_after, s.unlisted "
 				  "FROM sched._trigger_state s "
 				  "JOIN sched._trigger t ON t.trigger_id = s.trigger_id "
 				  "JOIN sched._job j ON j.job_id = t.job_id "
@@ -507,9 +580,25 @@ claim(const int64 *trigger_ids, int count, Claimed *claimed)
 										 &error);
 		if (c->compiled == NULL)
 			c->fault = pstrdup(error.message);
+		else if (sched_schedule_kind(c->compiled->schedule) == SCHED_CUSTOM)
+			get_custom(c, tuple, desc);
 	}
 	SPI_freetuptable(rows);
 	return n;
+}
+
+/* A custom trigger is over, whatever its function would say. */
+static void
+stop_asking(const Claimed *c)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[1] = {INT8OID};
+	Datum		args[1] = {Int64GetDatum(c->trigger_id)};
+
+	execute_saved(&plan,
+				  "UPDATE sched._trigger_state SET ask_after = NULL, fires = NULL "
+				  "WHERE trigger_id = $1",
+				  1, types, args, NULL, SPI_OK_UPDATE);
 }
 
 /* Advance _trigger_state for the whole batch. */
@@ -554,7 +643,9 @@ advance(Claimed *claimed, int count)
 	execute_saved(&plan,
 				  "UPDATE sched._trigger_state s SET next_fire_at = u.next, "
 				  "last_fire_at = COALESCE(u.last, s.last_fire_at), "
-				  "fire_count = s.fire_count + u.fired, fault = u.fault "
+				  "fire_count = s.fire_count + u.fired, fault = u.fault, "
+				  "unlisted = CASE WHEN u.next IS NOT DISTINCT FROM s.next_fire_at "
+				  "THEN s.unlisted END "
 				  "FROM unnest($1, $2, $3, $4, $5) "
 				  "AS u (id, next, last, fired, fault) "
 				  "WHERE s.trigger_id = u.id",
@@ -570,8 +661,8 @@ position_of(int64 trigger_id, const int64 *trigger_ids, int count)
 	return -1;
 }
 
-static void
-remember_to_complete(int64 job_id)
+void
+sched_fire_exhausted(int64 job_id)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	int64	   *copy = palloc(sizeof(int64));
@@ -633,13 +724,15 @@ sched_fire(int db, const int64 *trigger_ids, int count, TimestampTz now,
 		}
 		fire_one(&batch, c);
 		fired++;
-		next[position] = c->next;
-		if (c->next != 0 && c->job->jitter > 0)
+		next[position] = c->ask ? 0 : c->next;
+		if (next[position] != 0 && c->job->jitter > 0)
 		{
 			SchedScheduleContext context = c->compiled->context;
 
 			context.anchor = c->anchor;
 			context.previous_end = SCHED_TIME_BEGIN;
+			context.fires = c->fires;
+			context.fire_count = c->fire_known;
 			next[position] += sched_trigger_jitter(c->job->job_id, c->next,
 												   sched_schedule_next(c->compiled->schedule,
 																	   &context, c->next),
@@ -651,13 +744,18 @@ sched_fire(int db, const int64 *trigger_ids, int count, TimestampTz now,
 		sched_record_tasks(batch.tasks, batch.task_count);
 		sched_record_outcomes(batch.outcomes, batch.outcome_count);
 		advance(claimed, n);
+		for (int i = 0; i < n; i++)
+			if (claimed[i].completed && claimed[i].ask_after != 0)
+				stop_asking(&claimed[i]);
 	}
 	for (int i = 0; i < n; i++)
 	{
 		if (claimed[i].compiled != NULL)
 			sched_compiled_release(claimed[i].compiled);
 		if (claimed[i].completed)
-			remember_to_complete(claimed[i].job->job_id);
+			sched_fire_exhausted(claimed[i].job->job_id);
+		if (claimed[i].ask)
+			sched_custom_ask_for(claimed[i].trigger_id, claimed[i].job->owner);
 	}
 	SPI_finish();
 	PopActiveSnapshot();
@@ -702,7 +800,8 @@ sched_fire_complete_jobs(void)
 					  "LEFT JOIN sched._trigger_state s ON s.trigger_id = t.trigger_id "
 					  "WHERE t.job_id = j.job_id AND (j.max_runs IS NULL OR s.fire_count < j.max_runs) AND "
 					  "(s.next_fire_at IS NOT NULL OR s.trigger_id IS NULL OR s.fault IS NOT NULL "
-					  "OR t.kind IN ('after', 'startup', 'event', 'custom'))) RETURNING 1) "
+					  "OR s.ask_after IS NOT NULL "
+					  "OR t.kind IN ('after', 'startup', 'event'))) RETURNING 1) "
 					  "SELECT NOT EXISTS (SELECT FROM free) AND EXISTS "
 					  "(SELECT FROM sched._job j WHERE j.job_id = $1 AND j.status = 'active')",
 					  2, types, args, NULL, SPI_OK_SELECT);

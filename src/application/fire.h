@@ -20,6 +20,7 @@ typedef struct SchedRepair
 	bool		create;			/* it had no row */
 	bool		mended;			/* it is no longer at fault */
 	TimestampTz next_fire_at;	/* for create; 0: never */
+	TimestampTz ask_after;		/* for create; 0: it is not to be asked */
 	char	   *fault;			/* put it into quarantine */
 } SchedRepair;
 
@@ -39,6 +40,9 @@ extern TimestampTz sched_fire_after_end(int db, int64 job_id,
  */
 extern void sched_fire(int db, const int64 *trigger_ids, int count,
 					   TimestampTz now, TimestampTz *next);
+
+/* A trigger of the job will not fire any more; see the following. */
+extern void sched_fire_exhausted(int64 job_id);
 
 /* Mark jobs as completed whose schedule is exhausted; true when all are. */
 extern bool sched_fire_complete_jobs(void);

@@ -34,6 +34,7 @@
 #include "access/xact.h"
 #include "application/launcher.h"
 #include "catalog/pg_database.h"
+#include "infrastructure/chores.h"
 #include "infrastructure/pgzone.h"
 #include "infrastructure/queue.h"
 #include "infrastructure/settings.h"
@@ -363,6 +364,7 @@ workers_are_gone(int slot, bool terminate)
 		worker->state = SCHED_WORKER_FREE;
 		worker->database = InvalidOid;
 		worker->task = NULL;
+		worker->chore = 0;
 		sched_shared->workers_used--;
 	}
 	return gone;
@@ -389,6 +391,7 @@ try_release(KnownDatabase *entry, TimestampTz now)
 	{
 		sched_queue_purge(entry->slot);
 		sched_counters_close(&db->counters);
+		sched_chores_purge(entry->slot);
 		db->state = SCHED_DB_FREE;
 		db->database = InvalidOid;
 		db->leave = false;

@@ -18,6 +18,7 @@
 #include "application/attempt.h"
 #include "application/pool.h"
 #include "catalog/pg_authid.h"
+#include "infrastructure/chores.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/compat.h"
 #include "infrastructure/pending.h"
@@ -384,10 +385,30 @@ check_role(int db, const Want *want)
 	if (obstacle == NULL && want->failures >= MAX_START_FAILURES)
 		obstacle = pstrdup("no worker could be started for the role, the server log says why");
 	if (obstacle != NULL)
+	{
 		fail_class(db, want->role, obstacle);
+		sched_lock(LW_EXCLUSIVE);
+		sched_chores_fail_role(db, want->role, obstacle);
+		sched_unlock();
+	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return obstacle == NULL;
+}
+
+/* Has nothing waited for so long that it needs one more worker? */
+static bool
+is_patient(QClass *class, int ready, int chores, TimestampTz chores_since)
+{
+	QTask	   *head;
+
+	if (chores > 0 && GetCurrentTimestamp() - chores_since >= PATIENCE)
+		return false;
+	if (ready == 0)
+		return true;
+	head = pairingheap_container(QTask, ready_node,
+								 pairingheap_first(&class->heap));
+	return sched_clock_now() - head->queued_at < PATIENCE;
 }
 
 TimestampTz
@@ -398,7 +419,6 @@ sched_pool_grow(int db)
 	int			cursor = 0;
 	bool		waiting = false;
 	QClass	   *class;
-	TimestampTz now = sched_clock_now();
 
 	notice_stillborn(db);
 
@@ -408,13 +428,16 @@ sched_pool_grow(int db)
 		   (class = sched_queue_next_class(db, &cursor)) != NULL)
 	{
 		int			idle = 0;
+		int			ready = class->ready;
 		int			missing;
-		QTask	   *head;
+		TimestampTz chores_since;
+		int			chores = sched_chores_due(db, class->role, &chores_since);
 
-		if (class->kind != SCHED_KIND_SQL || class->ready == 0)
-			continue;
+		/* chores are no jobs, no limit of those holds them back */
 		if (sched_max_concurrent_jobs > 0 &&
 			sched_shared->databases[db].running >= sched_max_concurrent_jobs)
+			ready = 0;
+		if (class->kind != SCHED_KIND_SQL || ready + chores == 0)
 			continue;
 		for (int i = 0; i < sched_max_workers; i++)
 		{
@@ -426,13 +449,11 @@ sched_pool_grow(int db)
 				 worker->state == SCHED_WORKER_STARTING))
 				idle++;
 		}
-		missing = class->ready - idle;
+		missing = ready + chores - idle;
 		if (missing <= 0)
 			continue;
-		head = pairingheap_container(QTask, ready_node,
-									 pairingheap_first(&class->heap));
 		if (class->workers > 0 && !sched_clock_is_frozen() &&
-			now - head->queued_at < PATIENCE)
+			is_patient(class, ready, chores, chores_since))
 		{
 			waiting = true;
 			continue;

@@ -20,6 +20,8 @@
 
 #include "access/xact.h"
 #include "application/attempt.h"
+#include "application/chore.h"
+#include "application/custom_trigger.h"
 #include "application/fire.h"
 #include "application/observe.h"
 #include "application/http_pool.h"
@@ -29,6 +31,7 @@
 #include "application/triggers.h"
 #include "application/upkeep.h"
 #include "infrastructure/calendar_table.h"
+#include "infrastructure/chores.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
 #include "infrastructure/schedule_cache.h"
@@ -315,6 +318,7 @@ turn(void)
 	take_changes();
 	check_restored();
 	sched_pool_settle(my_db);
+	sched_chore_upkeep(my_db);
 
 	if (sched_enabled && !database->held)
 	{
@@ -346,6 +350,8 @@ turn(void)
 	while (more && sched_recover_left_out(my_db))
 		CHECK_FOR_INTERRUPTS();
 
+	if (sched_enabled && !database->held)
+		sched_custom_ask(my_db);
 	next_completion = sched_fire_complete_jobs() ? 0 :
 		GetCurrentTimestamp() + USECS_PER_SEC;
 	next_pool = sched_enabled ? sched_pool_grow(my_db) : 0;
@@ -393,6 +399,7 @@ time_to_sleep(void)
 	task = sched_queue_first_timer(my_db);
 	if (task != NULL && sched_enabled && !database->held)
 		sooner(&by_clock, task->timer_at);
+	sooner(&by_real, sched_chores_next(my_db));
 	database->sleep_until = by_clock;
 	database->cycles++;
 	database->last_cycle_at = real_now;

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "application/attempt.h"
+#include "application/custom_trigger.h"
 #include "application/fire.h"
 #include "application/triggers.h"
 #include "catalog/pg_type.h"
@@ -224,7 +225,7 @@ sched_triggers_found_unknown(void)
 	"COALESCE(t.timezone, j.timezone), j.dst_policy, j.calendar, " \
 	"s.next_fire_at, s.fault, s.trigger_id IS NOT NULL, " \
 	"pg_catalog.date_part('epoch', j.jitter) * 1000000, " \
-	"COALESCE(j.start_at, t.created_at), j.activated_at, j.end_at, t.kind " \
+	"COALESCE(j.start_at, t.created_at), s.ask_after, j.owner " \
 	"FROM sched._trigger t JOIN sched._job j ON j.job_id = t.job_id " \
 	"LEFT JOIN sched._trigger_state s ON s.trigger_id = t.trigger_id " \
 	"WHERE j.status = 'active' "
@@ -300,10 +301,18 @@ load_row(int db, HeapTuple tuple, TupleDesc desc, bool server_start,
 											   &schedule_context, now);
 			next = computed == SCHED_TIME_NEVER ? 0 : computed;
 		}
+		if (kind == SCHED_CUSTOM)
+			repair.ask_after = now;
 		found_unknown = true;
 		repair.create = true;
 		repair.next_fire_at = next;
 		*repairs = sched_fire_add_repair(*repairs, &repair);
+	}
+	else if (known_fault != NULL && kind == SCHED_CUSTOM && !server_start)
+	{
+		/* its function failed: whoever mends that says so, by resume_job */
+		sched_compiled_release(compiled);
+		return;
 	}
 	else if (known_fault != NULL)
 	{
@@ -311,7 +320,16 @@ load_row(int db, HeapTuple tuple, TupleDesc desc, bool server_start,
 		*repairs = sched_fire_add_repair(*repairs, &repair);
 	}
 
-	if (kind == SCHED_AFTER && next == 0)
+	if (kind == SCHED_CUSTOM && next == 0)
+	{
+		if (repair.ask_after != 0 || get_time(tuple, desc, 12) != 0)
+			sched_custom_ask_for(repair.trigger_id,
+								 DatumGetObjectId(SPI_getbinval(tuple, desc,
+																13, &isnull)));
+		else
+			sched_fire_exhausted(job_id);
+	}
+	else if (kind == SCHED_AFTER && next == 0)
 		next = sched_fire_after_end(db, job_id, compiled->schedule);
 	else if (kind == SCHED_STARTUP && server_start)
 		next = now;
@@ -445,6 +463,7 @@ void
 sched_triggers_load_all(int db, bool server_start)
 {
 	reset();
+	sched_custom_forget_asked();
 	load(db, LOAD_QUERY, 0, NULL, NULL, server_start);
 }
 

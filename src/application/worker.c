@@ -19,6 +19,7 @@
 
 #include "access/xact.h"
 #include "application/attempt.h"
+#include "application/chore.h"
 #include "application/current.h"
 #include "application/handler.h"
 #include "application/observe.h"
@@ -72,6 +73,13 @@ leave_slot(int code, Datum arg)
 			class->start_failures++;
 	}
 	me->proc = NULL;
+	if (me->chore != 0)
+	{
+		sched_chores_failed(me->chore - 1, me->stop == SCHED_STOP_TIMEOUT ?
+							"it took too long, see sched.callback_timeout" :
+							"its worker was terminated", false);
+		me->chore = 0;
+	}
 	if (me->task != NULL)
 		me->state = SCHED_WORKER_DEAD;
 	else
@@ -458,9 +466,29 @@ run_task(SchedAttempt *attempt)
 
 /* ---------- the loop ---------- */
 
-/* The next task, or NULL; *leave tells that this worker has to go. */
+/* A function that the scheduler waits for goes first; true when there is one. */
 static bool
-take_task(SchedAttempt *attempt, bool *leave)
+take_chore(void)
+{
+	int			chore = sched_chores_take(me->db, me->role, my_slot);
+
+	if (chore < 0)
+		return false;
+	QueryCancelPending = false;
+	me->state = SCHED_WORKER_BUSY;
+	me->since = GetCurrentTimestamp();
+	me->chore = chore + 1;
+	me->stop = SCHED_STOP_NONE;
+	me->terminated = false;
+	return true;
+}
+
+/*
+ * The next thing to do; false: there is nothing, and *leave tells that this
+ * worker has to go.
+ */
+static bool
+take_work(SchedAttempt *attempt, bool *leave)
 {
 	QClass	   *class;
 	QTask	   *task = NULL;
@@ -472,10 +500,12 @@ take_task(SchedAttempt *attempt, bool *leave)
 	if (class != NULL)
 	{
 		class->start_failures = 0;
-		if (!me->leave)
+		if (!me->leave && !take_chore())
 			task = sched_queue_take(class, sched_clock_now());
 	}
-	if (task != NULL)
+	if (me->chore != 0)
+		;
+	else if (task != NULL)
 		begin_task(task, attempt);
 	else if (me->state != SCHED_WORKER_IDLE)
 	{
@@ -490,7 +520,7 @@ take_task(SchedAttempt *attempt, bool *leave)
 	}
 	me->woken = false;
 	sched_unlock();
-	return task != NULL;
+	return task != NULL || me->chore != 0;
 }
 
 void
@@ -523,9 +553,12 @@ sched_worker_main(Datum slot)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (take_task(&attempt, &leave))
+		if (take_work(&attempt, &leave))
 		{
-			run_task(&attempt);
+			if (me->chore != 0)
+				sched_chore_run(me);
+			else
+				run_task(&attempt);
 			idle_since = GetCurrentTimestamp();
 			continue;
 		}

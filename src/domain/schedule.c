@@ -448,6 +448,40 @@ rrule_count(const SchedRRule *rrule, const SchedScheduleContext *context,
 	return count;
 }
 
+/* The first of the known fires behind an instant. */
+static SchedTime
+custom_next(const SchedScheduleContext *context, SchedTime after)
+{
+	int			low = 0;
+	int			high = context->fire_count;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (context->fires[middle] > after)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	while (low < context->fire_count &&
+		   !sched_context_allows(context, context->fires[low]))
+		low++;
+	return low < context->fire_count ? context->fires[low] : SCHED_TIME_NEVER;
+}
+
+static int64
+custom_count(const SchedScheduleContext *context, SchedTime after,
+			 SchedTime upto, int64 limit)
+{
+	int64		count = 0;
+
+	while (count < limit &&
+		   (after = custom_next(context, after)) <= upto)
+		count++;
+	return count;
+}
+
 SchedTime
 sched_schedule_next(const SchedSchedule *schedule,
 					const SchedScheduleContext *context, SchedTime after)
@@ -468,9 +502,10 @@ sched_schedule_next(const SchedSchedule *schedule,
 				fire : SCHED_TIME_NEVER;
 		case SCHED_RRULE:
 			return rrule_next(schedule->u.rrule, context, after);
+		case SCHED_CUSTOM:
+			return custom_next(context, after);
 		case SCHED_STARTUP:
 		case SCHED_EVENT:
-		case SCHED_CUSTOM:
 			break;
 	}
 	return SCHED_TIME_NEVER;
@@ -557,9 +592,10 @@ sched_schedule_count(const SchedSchedule *schedule,
 		case SCHED_AFTER:
 		case SCHED_AT:
 			return fire_between(schedule, context, after, upto) == SCHED_TIME_BEGIN ? 0 : 1;
+		case SCHED_CUSTOM:
+			return custom_count(context, after, upto, limit);
 		case SCHED_STARTUP:
 		case SCHED_EVENT:
-		case SCHED_CUSTOM:
 			break;
 	}
 	return 0;

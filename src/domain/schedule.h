@@ -64,6 +64,9 @@ struct SchedCalendar;
  * A calendar filters the local day of each fire, for cron the day of the
  * reading that the expression names.  A search gives up when the calendar
  * excludes 4000 candidate days in a row.
+ *
+ * When @custom fires is not computed here: whoever has asked its function
+ * gives the answers so far as "fires".
  */
 typedef struct SchedScheduleContext
 {
@@ -72,6 +75,8 @@ typedef struct SchedScheduleContext
 	const struct SchedCalendar *calendar;	/* NULL: every day */
 	SchedTime	anchor;
 	SchedTime	previous_end;
+	const SchedTime *fires;		/* of @custom: what is known, ascending */
+	int			fire_count;
 } SchedScheduleContext;
 
 /*

@@ -40,6 +40,7 @@ typedef enum NoteKind
 	NOTE_STOP,
 	NOTE_RESERVE,
 	NOTE_JOB,
+	NOTE_CHORE,
 	NOTE_SEGMENTS,
 	NOTE_LISTENERS,
 	NOTE_EVENTS,
@@ -53,6 +54,8 @@ typedef struct Note
 	NoteKind	kind;
 	SubTransactionId subid;
 	int64		id;				/* task or job */
+	int64		id2;
+	Oid			role;
 	TimestampTz at;
 	int			flag;
 	uint32		job_generation;
@@ -209,6 +212,16 @@ sched_pending_job_changed(int64 job_id, int paused)
 }
 
 void
+sched_pending_chore(Oid role, SchedChoreKind kind, int64 id1, int64 id2)
+{
+	Note	   *note = add_note(NOTE_CHORE, id1);
+
+	note->role = role;
+	note->flag = kind;
+	note->id2 = id2;
+}
+
+void
 sched_pending_segments_changed(void)
 {
 	add_note(NOTE_SEGMENTS, 0);
@@ -340,6 +353,10 @@ apply_note(const Note *note, int me, TimestampTz now)
 				sched_queue_pause_lane(me, note->id, note->flag);
 			sched_shmem_note_change(db, note->id);
 			sched_wake_scheduler(db);
+			break;
+		case NOTE_CHORE:
+			(void) sched_chores_put(me, note->role, note->flag, note->id,
+									note->id2);
 			break;
 		case NOTE_SEGMENTS:
 			db->segment_generation++;

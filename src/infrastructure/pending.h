@@ -8,6 +8,7 @@
 #ifndef SCHED_PENDING_H
 #define SCHED_PENDING_H
 
+#include "infrastructure/chores.h"
 #include "infrastructure/queue.h"
 
 /* Called once, in the postmaster. */
@@ -53,6 +54,13 @@ extern bool sched_pending_reserve_task(int64 task_id);
 
 /* _job or _trigger changed; paused: 1 or 0, or -1 for unchanged. */
 extern void sched_pending_job_changed(int64 job_id, int paused);
+
+/*
+ * User code to be run, see chores.h.  When there is no room at the commit, the
+ * scheduler is woken as soon as there is.
+ */
+extern void sched_pending_chore(Oid role, SchedChoreKind kind, int64 id1,
+								int64 id2);
 
 extern void sched_pending_segments_changed(void);
 

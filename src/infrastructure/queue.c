@@ -24,6 +24,7 @@
 
 #include "common/hashfn.h"
 #include "infrastructure/queue.h"
+#include "infrastructure/queue_order.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/wake.h"
 #include "storage/shmem.h"
@@ -135,74 +136,15 @@ bucket_of(uint32 *buckets, int db, int64 id)
 					queue->bucket_mask];
 }
 
-/* ---------- order ---------- */
-
-static inline int
-compare_order(const QTask *a, const QTask *b)
-{
-	if (a->key1 != b->key1)
-		return a->key1 < b->key1 ? 1 : -1;
-	if (a->key2 != b->key2)
-		return a->key2 < b->key2 ? 1 : -1;
-	return a->task_id < b->task_id ? 1 : a->task_id > b->task_id ? -1 : 0;
-}
-
-static int
-compare_ready(const pairingheap_node *a, const pairingheap_node *b, void *arg)
-{
-	return compare_order(pairingheap_const_container(QTask, ready_node, a),
-						 pairingheap_const_container(QTask, ready_node, b));
-}
-
-static int
-compare_timer(const pairingheap_node *a, const pairingheap_node *b, void *arg)
-{
-	TimestampTz ta = pairingheap_const_container(QTask, timer_node, a)->timer_at;
-	TimestampTz tb = pairingheap_const_container(QTask, timer_node, b)->timer_at;
-
-	return ta < tb ? 1 : ta > tb ? -1 : 0;
-}
-
-static void
-init_heap(pairingheap *heap, pairingheap_comparator compare)
-{
-	heap->ph_compare = compare;
-	heap->ph_arg = NULL;
-	heap->ph_root = NULL;
-}
-
-static inline QTask *
-heap_first(pairingheap *heap)
-{
-	return pairingheap_container(QTask, ready_node, pairingheap_first(heap));
-}
-
-/*
- * The order among ready tasks, fixed when a task becomes ready: a step of
- * priority weighs as much as having waited one ageing interval longer; without
- * ageing, priority alone decides and then the time.
- */
-static void
-set_order(QTask *task)
-{
-	int64		step = (int64) sched_priority_aging_interval *
-	SCHED_USEC_PER_SEC;
-
-	if (step > 0)
-	{
-		task->key1 = task->queued_at - task->priority * step;
-		task->key2 = 0;
-	}
-	else
-	{
-		task->key1 = -task->priority;
-		task->key2 = task->queued_at;
-	}
-}
-
 /* ---------- classes ---------- */
 
-QClass	   *
+static inline bool
+class_is_used(const QClass *class)
+{
+	return class->lanes + class->workers + class->chores > 0;
+}
+
+QClass *
 sched_queue_find_class(int db, Oid role, uint32 kind)
 {
 	for (int i = 0; i < queue->classes_touched; i++)
@@ -210,7 +152,7 @@ sched_queue_find_class(int db, Oid role, uint32 kind)
 		QClass	   *class = &queue->classes[i];
 
 		if (class->db == db && class->role == role && class->kind == kind &&
-			class->lanes + class->workers > 0)
+			class_is_used(class))
 			return class;
 	}
 	return NULL;
@@ -225,7 +167,7 @@ make_class(int db, Oid role, uint32 kind)
 	if (class != NULL)
 		return class;
 	for (int i = 0; i < queue->classes_touched && slot < 0; i++)
-		if (queue->classes[i].lanes == 0 && queue->classes[i].workers == 0)
+		if (!class_is_used(&queue->classes[i]))
 			slot = i;
 	if (slot < 0)
 	{
@@ -240,10 +182,31 @@ make_class(int db, Oid role, uint32 kind)
 	class->lanes = 0;
 	class->ready = 0;
 	class->workers = 0;
+	class->chores = 0;
 	class->start_failures = 0;
 	class->retry_start_at = 0;
 	init_heap(&class->heap, compare_ready);
 	return class;
+}
+
+bool
+sched_queue_hold_class(int db, Oid role)
+{
+	QClass	   *class = make_class(db, role, SCHED_KIND_SQL);
+
+	if (class == NULL)
+		return false;
+	class->chores++;
+	return true;
+}
+
+void
+sched_queue_release_class(int db, Oid role)
+{
+	QClass	   *class = sched_queue_find_class(db, role, SCHED_KIND_SQL);
+
+	if (class != NULL && class->chores > 0)
+		class->chores--;
 }
 
 /* ---------- lanes ---------- */
@@ -466,8 +429,8 @@ sched_queue_stop_http(QTask *task, SchedStopReason reason)
 }
 
 /* Let an idle worker of the class know; if there is none, the scheduler. */
-static void
-wake_for(QClass *class)
+void
+sched_queue_wake_class(QClass *class)
 {
 	SchedDatabase *db = &sched_shared->databases[class->db];
 
@@ -525,7 +488,7 @@ enqueue(QTask *task)
 		pairingheap_add(&lane->class->heap, &task->ready_node);
 		lane->class->ready++;
 		task->place = Q_CLASS;
-		wake_for(lane->class);
+		sched_queue_wake_class(lane->class);
 	}
 }
 
@@ -923,7 +886,7 @@ sched_queue_wake_workers(int db)
 
 		if (class->db == db && class->ready > 0 &&
 			class->lanes > 0)
-			wake_for(class);
+			sched_queue_wake_class(class);
 	}
 }
 
@@ -989,7 +952,7 @@ sched_queue_next_class(int db, int *cursor)
 	{
 		QClass	   *class = &queue->classes[(*cursor)++];
 
-		if (class->db == db && class->lanes + class->workers > 0)
+		if (class->db == db && class_is_used(class))
 			return class;
 	}
 	return NULL;

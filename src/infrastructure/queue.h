@@ -30,6 +30,7 @@ typedef struct QClass
 	int			lanes;			/* that refer to it */
 	int			ready;			/* tasks in the heap */
 	int			workers;		/* starting, idle or busy for it */
+	int			chores;			/* for it, see chores.h */
 	int			start_failures; /* workers that died before their first task */
 	TimestampTz retry_start_at; /* no new worker before */
 	pairingheap heap;
@@ -128,6 +129,11 @@ typedef enum QAdd
 /* Allocation, for shmem.c. */
 extern Size sched_queue_size(void);
 extern void sched_queue_attach(bool found);
+
+/* A class that is there for chores, and may have no tasks; false: no room. */
+extern bool sched_queue_hold_class(int db, Oid role);
+extern void sched_queue_release_class(int db, Oid role);
+extern void sched_queue_wake_class(QClass *class);
 
 /* Take part. */
 extern QAdd sched_queue_add(int db, const QLaneSpec *lane,

@@ -52,6 +52,7 @@ int			sched_log_level;
 int			sched_event_level;
 int			sched_worker_idle_timeout;
 int			sched_cancel_grace;
+int			sched_callback_timeout;
 
 static const struct config_enum_entry retry_strategy_options[] = {
 	{"exponential_backoff", SCHED_RETRY_EXPONENTIAL_BACKOFF, false},
@@ -232,6 +233,10 @@ sched_settings_define(void)
 	define_seconds("sched.cancel_grace",
 				   "A task that goes on for this long after its cancellation is terminated.",
 				   &sched_cancel_grace, 10, 1);
+	DefineCustomIntVariable("sched.callback_timeout",
+							"Longest time that a function of a user may take which the scheduler needs the answer of.",
+							NULL, &sched_callback_timeout, 5000, 10, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("sched");
 }

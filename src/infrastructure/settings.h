@@ -40,6 +40,7 @@ extern int	sched_log_level;
 extern int	sched_event_level;
 extern int	sched_worker_idle_timeout;	/* seconds */
 extern int	sched_cancel_grace; /* seconds between cancel and terminate */
+extern int	sched_callback_timeout; /* milliseconds */
 
 extern void sched_settings_define(void);
 

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "infrastructure/chores.h"
 #include "infrastructure/pgzone.h"
 #include "infrastructure/queue.h"
 #include "infrastructure/settings.h"
@@ -39,6 +40,7 @@ request_shmem(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(shared_size());
 	RequestAddinShmemSpace(sched_queue_size());
+	RequestAddinShmemSpace(sched_chores_size());
 	RequestNamedLWLockTranche("sched", 1);
 }
 
@@ -62,6 +64,7 @@ startup_shmem(void)
 	}
 	sched_pgzone_share_attach(&sched_shared->zone, found);
 	sched_queue_attach(found);
+	sched_chores_attach(found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -105,6 +105,10 @@ typedef struct SchedDatabase
 	bool		want_workers;	/* a class has tasks and nobody idle */
 	bool		want_refill;	/* a lane with left-out tasks has room */
 
+	/* see infrastructure/chores.h */
+	int			chores;			/* of this database */
+	bool		chores_refused; /* there was no room for one */
+
 	SchedCounters counters;		/* atomics, without the lock */
 	SchedHttpWorker http;
 
@@ -148,6 +152,7 @@ typedef struct SchedWorker
 	int			attempt;
 	SchedStopReason stop;
 	bool		terminated;		/* SIGTERM has been sent for this task */
+	int			chore;			/* instead of a task: its index + 1 */
 } SchedWorker;
 
 /* Somebody needs a database without sessions of ours. */

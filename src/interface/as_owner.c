@@ -28,7 +28,9 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "infrastructure/owned.h"
 #include "infrastructure/store.h"
+#include "interface/as_owner.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
@@ -51,8 +53,7 @@ find_target(Oid public_function, Oid owner)
 	HeapTuple	tuple;
 	Form_pg_proc form;
 	Oid			types[FUNC_MAX_ARGS];
-	Oid			schema;
-	Oid			found = InvalidOid;
+	Oid			found;
 	int			nargs;
 	char		name[NAMEDATALEN];
 	char		signature[NAMEDATALEN];
@@ -62,7 +63,6 @@ find_target(Oid public_function, Oid owner)
 		elog(ERROR, "cache lookup failed for function %u", public_function);
 	form = (Form_pg_proc) GETSTRUCT(tuple);
 	strlcpy(signature, NameStr(form->proname), sizeof(signature));
-	schema = form->pronamespace;
 	nargs = form->pronargs;
 	if (nargs >= FUNC_MAX_ARGS || strlen(signature) + 2 > sizeof(name))
 		elog(ERROR, "function %s cannot have a private one behind it",
@@ -73,16 +73,7 @@ find_target(Oid public_function, Oid owner)
 		types[i + 1] = form->proargtypes.values[i];
 	ReleaseSysCache(tuple);
 
-	tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
-							PointerGetDatum(buildoidvector(types, nargs + 1)),
-							ObjectIdGetDatum(schema));
-	if (HeapTupleIsValid(tuple))
-	{
-		form = (Form_pg_proc) GETSTRUCT(tuple);
-		if (form->prokind == PROKIND_FUNCTION && form->proowner == owner)
-			found = form->oid;
-		ReleaseSysCache(tuple);
-	}
+	found = sched_owned_function(name, nargs + 1, types, owner);
 	if (!OidIsValid(found))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),

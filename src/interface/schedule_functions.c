@@ -16,19 +16,23 @@
  */
 #include "postgres.h"
 
+#include "application/chore.h"
 #include "domain/calendar.h"
 #include "domain/schedule.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "infrastructure/calendar_table.h"
 #include "infrastructure/clock.h"
+#include "infrastructure/owned.h"
 #include "infrastructure/pgzone.h"
 #include "infrastructure/schedule_cache.h"
 #include "interface/schedule_functions.h"
 #include "mb/pg_wchar.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
@@ -47,6 +51,9 @@ typedef struct FireScan
 	SchedTime	after;
 	SchedTime	upto;
 	int64		left;
+	Oid			function;		/* of @custom, to be asked as the caller */
+	Datum		config;
+	Datum		timezone;
 }			FireScan;
 
 PG_FUNCTION_INFO_V1(sched_next_fire_times);
@@ -57,6 +64,7 @@ PG_FUNCTION_INFO_V1(sched_schedule_sql_last);
 PG_FUNCTION_INFO_V1(sched_schedule_sql_count);
 PG_FUNCTION_INFO_V1(sched_schedule_sql_fires);
 PG_FUNCTION_INFO_V1(sched_zone_name);
+PG_FUNCTION_INFO_V1(sched_trigger_type_name);
 PG_FUNCTION_INFO_V1(sched_calendar_check);
 PG_FUNCTION_INFO_V1(sched_calendar_includes_day);
 
@@ -314,7 +322,16 @@ next_of_scan(FireScan * scan)
 
 	if (scan->left <= 0)
 		return SCHED_TIME_NEVER;
-	t = sched_schedule_next(scan->compiled.schedule, &scan->context, scan->after);
+	if (OidIsValid(scan->function))
+	{
+		t = sched_custom_next_allowed(scan->function, scan->config,
+									  scan->timezone, &scan->compiled,
+									  scan->after, scan->upto);
+		if (t == 0)
+			return SCHED_TIME_NEVER;
+	}
+	else
+		t = sched_schedule_next(scan->compiled.schedule, &scan->context, scan->after);
 	if (t > scan->upto || t <= scan->after)
 		return SCHED_TIME_NEVER;
 	scan->after = t;
@@ -358,6 +375,23 @@ count_arg(FunctionCallInfo fcinfo, int n, int64 if_null)
 	return count;
 }
 
+/* The function behind @custom, if the caller may have it asked; it gets no config. */
+static void
+look_up_function(FireScan * scan)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		args[1];
+	bool		isnull;
+
+	args[0] = CStringGetTextDatum(sched_schedule_argument(scan->compiled.schedule));
+	scan->function = DatumGetObjectId(sched_owned_call("_trigger_type_function",
+													   1, types, args, NULL,
+													   &isnull));
+	sched_chore_check_function(scan->function);
+	scan->config = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+	scan->timezone = CStringGetTextDatum(scan->context.zone->name);
+}
+
 /*
  * sched.next_fire_times(schedule text, count int, after timestamptz,
  * timezone text, dst_policy text, calendar text) SETOF timestamptz
@@ -385,7 +419,10 @@ sched_next_fire_times(PG_FUNCTION_ARGS)
 			scan->context = scan->compiled.context;
 			scan->context.anchor = scan->after;
 			scan->context.previous_end = scan->after;
-			if (sched_schedule_is_timed(scan->compiled.schedule) || kind == SCHED_AFTER)
+			if (kind == SCHED_CUSTOM)
+				look_up_function(scan);
+			if (sched_schedule_is_timed(scan->compiled.schedule) ||
+				kind == SCHED_AFTER || kind == SCHED_CUSTOM)
 				funcctx->user_fctx = scan;
 		}
 		MemoryContextSwitchTo(old_context);
@@ -584,6 +621,18 @@ sched_zone_name(PG_FUNCTION_ARGS)
 	if (zone == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(zone->name));
+}
+
+/* sched._trigger_type_name(schedule text) text: of @custom, else NULL */
+Datum
+sched_trigger_type_name(PG_FUNCTION_ARGS)
+{
+	SchedError	err;
+	SchedSchedule *schedule = sched_schedule_parse(text_arg(fcinfo, 0), &err);
+
+	if (schedule == NULL || sched_schedule_kind(schedule) != SCHED_CUSTOM)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(sched_schedule_argument(schedule)));
 }
 
 /* ---- calendars ---- */

@@ -673,6 +673,8 @@ is_quiet(TimestampTz now, uint64 *cycles)
 		!db->change_overflow && !db->rescan && !db->want_refill;
 	if (quiet && sched_enabled && !db->held)
 	{
+		if (db->chores > 0)
+			quiet = false;
 		if (db->next_fire_at != 0 && db->next_fire_at <= now)
 			quiet = false;
 		timer = sched_queue_first_timer(me);

@@ -119,6 +119,7 @@ my @calls = (
 	q(emit_event('of.%r', '{"a": 1}')), q(subscribe('of %r', 'of.*', 'http://localhost:1/', '{"X-A": "b"}', 'secret')), q(unsubscribe('of %r')), q(unsubscribe('of nobody')),
 	q(register_task_type('type-of-%r', NULL, '{"required": ["a"]}')), q(register_task_type('type-of-%r', 'pg_catalog.jsonb_pretty')),
 	q(update_task_type('type-of-%r', '{"parameter_schema": {"type": "object"}}')), q(update_task_type('type-of-nobody', '{}')),
+	q(register_trigger_type('trigger-of-%r', 'pg_catalog.now')), q(unregister_trigger_type('trigger-of-%r')), q(next_fire_times('@custom trigger-of-%r')),
 	q(create_job('%1 typed', type => 'type-of-%r', parameters => '{"a": 1}')), q(delete_job('%1 typed')), q(unregister_task_type('type-of-%r')),
 	q(delete_job('%1')), q(drop_calendar('weekly of %r')));
 my @views = split /\n/, sql($node, q(SELECT relname FROM pg_class WHERE relnamespace = 'sched'::regnamespace AND relkind = 'v' AND relname NOT LIKE '\_%'));

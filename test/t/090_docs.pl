@@ -160,6 +160,7 @@ SQL
 SELECT s.name || ' ' || CASE
 	WHEN s.boot_val = '' THEN 'empty'
 	WHEN s.unit = 'kB' THEN '`' || s.boot_val || 'kB`'
+	WHEN s.unit = 'ms' THEN '`' || s.boot_val::int / 1000 || 's`'
 	WHEN s.unit = 's' THEN CASE
 		WHEN s.boot_val::int > 0 AND s.boot_val::int % 86400 = 0 THEN '`' || s.boot_val::int / 86400 || 'd`'
 		WHEN s.boot_val::int > 0 AND s.boot_val::int % 3600 = 0 THEN '`' || s.boot_val::int / 3600 || 'h`'

@@ -1,0 +1,226 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_functions.c
+ *	  When the triggers of a job fire, those of @custom included.
+ *
+ * What can be computed is the business of the private function
+ * sched._job_plan().  The function of a custom trigger is asked here, with
+ * the rights of whoever wants to know, and only if its author could not thereby
+ * act as him; otherwise what the scheduler knows already is all there is to show.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "application/chore.h"
+#include "application/custom_trigger.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "infrastructure/calendar_table.h"
+#include "infrastructure/owned.h"
+#include "infrastructure/schedule_cache.h"
+#include "interface/as_owner.h"
+#include "interface/schedule_functions.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#define MAX_ROWS	100000
+
+PG_FUNCTION_INFO_V1(sched_job_plan);
+
+typedef struct Times
+{
+	TimestampTz *at;
+	int			count;
+	int			capacity;
+} Times;
+
+static void
+add_time(Times *times, TimestampTz at)
+{
+	if (times->count == times->capacity)
+	{
+		times->capacity = Max(64, times->capacity * 2);
+		times->at = times->at == NULL ?
+			palloc(times->capacity * sizeof(TimestampTz)) :
+			repalloc(times->at, times->capacity * sizeof(TimestampTz));
+	}
+	times->at[times->count++] = at;
+}
+
+static void
+add_array(Times *times, Datum array)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TIMESTAMPTZOID, 8, true, 'd',
+					  &values, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			add_time(times, DatumGetTimestampTz(values[i]));
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+	TimestampTz ta = *(const TimestampTz *) a;
+	TimestampTz tb = *(const TimestampTz *) b;
+
+	return ta < tb ? -1 : ta > tb;
+}
+
+TimestampTz
+sched_custom_next_allowed(Oid function, Datum config, Datum timezone,
+						  const SchedCompiled *compiled, TimestampTz after,
+						  TimestampTz upto)
+{
+	SchedScheduleContext context = compiled->context;
+
+	/* a calendar may leave out many in a row, but not for ever */
+	for (int i = 0; i < 4000; i++)
+	{
+		TimestampTz fire;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!sched_custom_call(function, config, timezone, after, &fire) ||
+			fire > upto)
+			break;
+		context.fires = &fire;
+		context.fire_count = 1;
+		if (sched_schedule_next(compiled->schedule, &context,
+								fire - 1) == fire)
+			return fire;
+		after = fire;
+	}
+	return 0;
+}
+
+/* One custom trigger: a row of sched._job_plan_custom(). */
+static void
+add_custom(Times *times, HeapTupleHeader row, int64 trigger_id,
+		   Oid function, Datum config, Datum schedule, Datum timezone)
+{
+	bool		isnull;
+	bool		has_calendar;
+	Datum		calendar = GetAttributeByNum(row, 7, &has_calendar);
+	TimestampTz after = DatumGetTimestampTz(GetAttributeByNum(row, 8, &isnull));
+	TimestampTz upto = DatumGetTimestampTz(GetAttributeByNum(row, 9, &isnull));
+	SchedCompiled compiled;
+	SchedError	error;
+	int			before = times->count;
+
+	if (sched_chore_function_obstacle(function) != NULL)
+	{
+		Oid			types[3] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+		Datum		args[3] = {Int64GetDatum(trigger_id),
+			TimestampTzGetDatum(after), TimestampTzGetDatum(upto)};
+		Datum		known = sched_owned_call("_custom_known", 3, types, args,
+											 NULL, &isnull);
+
+		if (!isnull)
+			add_array(times, known);
+		return;
+	}
+	if (sched_schedule_compile(TextDatumGetCString(schedule),
+							   TextDatumGetCString(timezone), NULL,
+							   has_calendar ? NULL : TextDatumGetCString(calendar),
+							   sched_calendar_table_spec, &compiled, &error,
+							   NULL) != SCHED_FAULT_NONE)
+		return;
+	while ((after = sched_custom_next_allowed(function, config, timezone,
+											  &compiled, after, upto)) != 0)
+	{
+		add_time(times, after);
+		if (times->count - before > MAX_ROWS)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("the plan of trigger " INT64_FORMAT " has more than %d rows",
+							trigger_id, MAX_ROWS),
+					 errhint("Ask for a shorter time.")));
+	}
+}
+
+static void
+get_array(HeapTupleHeader row, int column, Oid type, int16 length,
+		  bool by_value, char align, Datum **values, bool **nulls, int *count)
+{
+	bool		isnull;
+	Datum		array = GetAttributeByNum(row, column, &isnull);
+
+	deconstruct_array(DatumGetArrayTypeP(array), type, length, by_value,
+					  align, values, nulls, count);
+}
+
+/*
+ * sched.job_plan(job text | job_id bigint, from_time timestamptz, to_time
+ * timestamptz) SETOF timestamptz
+ */
+Datum
+sched_job_plan(PG_FUNCTION_ARGS)
+{
+	Oid			types[4] = {OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Oid		   *own_types;
+	int			own_count;
+	Datum		args[4];
+	bool		nulls[4] = {false};
+	bool		isnull;
+	Datum		plan;
+	HeapTupleHeader row;
+	Times		times = {0};
+	Datum	   *ids;
+	Datum	   *functions;
+	Datum	   *configs;
+	Datum	   *schedules;
+	Datum	   *zones;
+	bool	   *missing;
+	int			count;
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &own_types, &own_count);
+	types[1] = own_types[0];	/* a job's name or its id */
+	args[0] = ObjectIdGetDatum(GetUserId());
+	for (int i = 0; i < 3; i++)
+	{
+		args[i + 1] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
+		nulls[i + 1] = PG_ARGISNULL(i);
+	}
+	plan = sched_owned_call("_job_plan_custom", 4, types, args, nulls,
+							&isnull);
+	row = DatumGetHeapTupleHeader(plan);
+	(void) GetAttributeByNum(row, 2, &isnull);
+	if (isnull)
+		return sched_as_owner(fcinfo);	/* there are no custom triggers */
+
+	add_array(&times, GetAttributeByNum(row, 1, &isnull));
+	get_array(row, 2, INT8OID, 8, true, 'd', &ids, &missing, &count);
+	get_array(row, 3, OIDOID, 4, true, 'i', &functions, &missing, &count);
+	get_array(row, 4, JSONBOID, -1, false, 'i', &configs, &missing, &count);
+	get_array(row, 5, TEXTOID, -1, false, 'i', &schedules, &missing, &count);
+	get_array(row, 6, TEXTOID, -1, false, 'i', &zones, &missing, &count);
+	for (int i = 0; i < count; i++)
+		add_custom(&times, row, DatumGetInt64(ids[i]),
+				   DatumGetObjectId(functions[i]), configs[i], schedules[i],
+				   zones[i]);
+	if (times.count > 1)
+		qsort(times.at, times.count, sizeof(TimestampTz), compare_times);
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	for (int i = 0; i < times.count; i++)
+	{
+		Datum		value = TimestampTzGetDatum(times.at[i]);
+		bool		null = false;
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value,
+							 &null);
+	}
+	return (Datum) 0;
+}
