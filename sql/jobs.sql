@@ -89,7 +89,7 @@ SELECT pg_temp.error_of($$SELECT sched.create_job('bad', 'SELECT 1', start_at =>
 SELECT pg_temp.error_of($$SELECT sched.create_job('bad', 'SELECT 1', tags => '{a,NULL}')$$);
 SELECT pg_temp.error_of($$SELECT sched.create_job('bad', 'SELECT 1', calendar => 'holidays')$$);
 SELECT pg_temp.error_of($$SELECT sched.create_job('bad', 'SELECT 1', pool => 'small')$$);
-SELECT pg_temp.error_of($$SELECT sched.create_job('bad', 'SELECT 1', depends_on => '{plain}')$$);
+SELECT pg_temp.error_of($$SELECT sched.create_job('bad', 'SELECT 1', depends_on => '{no such job}')$$);
 -- schedules
 SELECT pg_temp.error_of($$SELECT sched.create_job('bad', 'SELECT 1', '61 * * * *')$$);
 SELECT pg_temp.error_of($$SELECT sched.create_job('bad', 'SELECT 1', '0 0 30 2 *')$$);
@@ -154,7 +154,7 @@ SELECT pg_temp.error_of($$SELECT sched.update_job('renamed', '{"active": "yes"}'
 SELECT pg_temp.error_of($$SELECT sched.update_job('renamed', '{"command": ""}')$$);
 SELECT pg_temp.error_of($$SELECT sched.update_job('renamed', '{"schedule": "every day"}')$$);
 SELECT pg_temp.error_of($$SELECT sched.update_job('renamed', '{"overlap_policy": "never"}')$$);
-SELECT pg_temp.error_of($$SELECT sched.update_job('renamed', '{"depends_on": ["plain"]}')$$);
+SELECT pg_temp.error_of($$SELECT sched.update_job('renamed', '{"depends_on": ["no such job"]}')$$);
 SELECT pg_temp.error_of($$SELECT sched.update_job('renamed', '{"run_as": "nobody_of_that_name"}')$$);
 SELECT pg_temp.error_of($$SELECT sched.update_job('renamed', '[1]')$$);
 SELECT pg_temp.error_of($$SELECT sched.update_job('renamed', NULL)$$);

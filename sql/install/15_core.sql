@@ -183,6 +183,10 @@ CREATE FUNCTION sched._task_type_changed()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'sched_task_type_changed';
 
+CREATE TRIGGER dependency_changed AFTER INSERT OR UPDATE OR DELETE ON sched._dependency
+	FOR EACH ROW EXECUTE FUNCTION sched._job_changed();
+ALTER TABLE sched._dependency ENABLE ALWAYS TRIGGER dependency_changed;
+
 CREATE FUNCTION sched._calendar_changed()
 RETURNS trigger LANGUAGE c
 AS 'MODULE_PATHNAME', 'sched_calendar_changed';

@@ -1,8 +1,8 @@
 /*
- * Segments: the partitions of _task, _outcome and _log.
+ * Segments: the partitions of _task, _outcome, _log, _node and _letter.
  *
  * Segment n holds the task ids from n million up to, not including, the next
- * million, in _task_n, _outcome_n and _log_n.  The scheduler calls what stands
+ * million, in _task_n, _outcome_n, _log_n, _node_n and _letter_n.  The scheduler calls what stands
  * here, each call in a transaction of its own:
  *
  *	_segments_ensure	makes segments ahead of the sequence of task ids
@@ -31,9 +31,13 @@
 CREATE TABLE sched._task_default PARTITION OF sched._task DEFAULT;
 CREATE TABLE sched._outcome_default PARTITION OF sched._outcome DEFAULT;
 CREATE TABLE sched._log_default PARTITION OF sched._log DEFAULT;
+CREATE TABLE sched._node_default PARTITION OF sched._node DEFAULT;
+CREATE TABLE sched._letter_default PARTITION OF sched._letter DEFAULT;
 COMMENT ON TABLE sched._task_default IS 'Tasks for which there was no segment. Normally empty.';
 COMMENT ON TABLE sched._outcome_default IS 'Outcomes for which there was no segment. Normally empty.';
 COMMENT ON TABLE sched._log_default IS 'Log lines for which there was no segment. Normally empty.';
+COMMENT ON TABLE sched._node_default IS 'Places of tasks for which there was no segment. Normally empty.';
+COMMENT ON TABLE sched._letter_default IS 'Letters for which there was no segment. Normally empty.';
 
 CREATE FUNCTION sched._segment_width() RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -48,17 +52,18 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION sched._segment_position() IS 'The task id that is next in turn.';
 
-/* Are the three partitions of a segment there and attached? */
+/* Are the five partitions of a segment there and attached? */
 CREATE FUNCTION sched._segment_intact(p_segment_id int) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN EXISTS (SELECT FROM sched._segment WHERE segment_id = p_segment_id)
-		AND (SELECT count(*) = 3
+		AND (SELECT count(*) = 5
 			 FROM pg_catalog.pg_inherits i
 			 JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
 			 JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 			 WHERE i.inhparent IN ('sched._task'::regclass, 'sched._outcome'::regclass,
-								   'sched._log'::regclass)
+								   'sched._log'::regclass, 'sched._node'::regclass,
+								   'sched._letter'::regclass)
 			   AND c.relname = p.relname || '_' || p_segment_id
 			   AND c.relnamespace = p.relnamespace
 			   AND NOT i.inhdetachpending);
@@ -80,7 +85,7 @@ DECLARE
 	v_parent	text;
 	v_name		text;
 BEGIN
-	FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log'] LOOP
+	FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log', '_node', '_letter'] LOOP
 		v_name := v_parent || '_' || p_segment_id;
 		CONTINUE WHEN EXISTS
 			(SELECT FROM pg_catalog.pg_inherits
@@ -170,7 +175,9 @@ BEGIN
 			SELECT greatest(v_position, max(id)) / v_width + 1 INTO v_current
 			FROM (SELECT max(task_id) FROM sched._task_default
 				  UNION ALL SELECT max(task_id) FROM sched._outcome_default
-				  UNION ALL SELECT max(task_id) FROM sched._log_default) AS d(id);
+				  UNION ALL SELECT max(task_id) FROM sched._log_default
+				  UNION ALL SELECT max(task_id) FROM sched._node_default
+				  UNION ALL SELECT max(task_id) FROM sched._letter_default) AS d(id);
 		END IF;
 	END IF;
 
@@ -291,8 +298,9 @@ DECLARE
 	v_name		text;
 BEGIN
 	/* In the order in which everybody else comes by them. */
-	LOCK TABLE ONLY sched._task, ONLY sched._outcome, ONLY sched._log IN ACCESS EXCLUSIVE MODE;
-	FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log'] LOOP
+	LOCK TABLE ONLY sched._task, ONLY sched._outcome, ONLY sched._log, ONLY sched._node,
+		ONLY sched._letter IN ACCESS EXCLUSIVE MODE;
+	FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log', '_node', '_letter'] LOOP
 		v_name := v_parent || '_' || p_segment_id;
 		CONTINUE WHEN to_regclass('sched.' || v_name) IS NULL;
 		IF EXISTS (SELECT FROM pg_catalog.pg_depend
@@ -327,8 +335,9 @@ DECLARE
 BEGIN
 	UPDATE sched._segment SET thinned_at = sched._now() WHERE segment_id = p_segment_id;
 	BEGIN
-		EXECUTE format('LOCK TABLE sched.%I, sched.%I, sched.%I IN ACCESS EXCLUSIVE MODE',
-					   '_task_' || p_segment_id, '_outcome_' || p_segment_id, '_log_' || p_segment_id);
+		EXECUTE format('LOCK TABLE sched.%I, sched.%I, sched.%I, sched.%I, sched.%I IN ACCESS EXCLUSIVE MODE',
+					   '_task_' || p_segment_id, '_outcome_' || p_segment_id, '_log_' || p_segment_id,
+					   '_node_' || p_segment_id, '_letter_' || p_segment_id);
 		EXECUTE format('SELECT count(*) FROM sched.%I', '_task_' || p_segment_id) INTO v_all;
 		EXECUTE format(
 			'CREATE TEMP TABLE _keep ON COMMIT DROP AS SELECT t.task_id FROM sched.%I t '
@@ -340,7 +349,7 @@ BEGIN
 			DROP TABLE pg_temp._keep;
 			RETURN false;
 		END IF;
-		FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log'] LOOP
+		FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log', '_node', '_letter'] LOOP
 			EXECUTE format(
 				'CREATE TEMP TABLE _rows ON COMMIT DROP AS SELECT * FROM sched.%I '
 				'WHERE task_id IN (SELECT task_id FROM pg_temp._keep)',
@@ -412,6 +421,8 @@ BEGIN
 	FROM (SELECT task_id FROM sched._outcome_default
 		  WHERE final AND finished_at < v_cutoff LIMIT 10000) AS o;
 	IF v_ids IS NOT NULL THEN
+		DELETE FROM sched._letter_default WHERE task_id = ANY (v_ids);
+		DELETE FROM sched._node_default WHERE task_id = ANY (v_ids);
 		DELETE FROM sched._log_default WHERE task_id = ANY (v_ids);
 		DELETE FROM sched._outcome_default WHERE task_id = ANY (v_ids);
 		DELETE FROM sched._task_default WHERE task_id = ANY (v_ids);
@@ -425,6 +436,18 @@ BEGIN
 		 WHERE old.created_at < v_cutoff
 		   AND NOT EXISTS (SELECT FROM sched._task t WHERE t.task_id = old.task_id)
 		 LIMIT 10000));
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	IF v_count > 0 THEN
+		RETURN 1;
+	END IF;
+
+	/* Edges that were removed and that no task can refer to any more. */
+	DELETE FROM sched._dependency d
+	WHERE d.dependency_id = ANY (ARRAY
+		(SELECT old.dependency_id FROM sched._dependency old
+		 WHERE old.removed_at < v_cutoff
+		   AND NOT EXISTS (SELECT FROM sched._live_jobs() l WHERE l.job_id = old.job_id)
+		 LIMIT 1000));
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	IF v_count > 0 THEN
 		RETURN 1;

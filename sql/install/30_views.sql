@@ -49,7 +49,8 @@ CREATE TYPE sched._last_attempt AS
 	executor_id	int,
 	sqlstate	text,
 	error		text,
-	reason		text
+	reason		text,
+	waits		boolean				-- no attempt: it waits for other tasks
 );
 COMMENT ON TYPE sched._last_attempt IS 'The newest ended attempt of a task that has not ended.';
 
@@ -61,6 +62,9 @@ BEGIN
 	SELECT o.attempt, o.queued_at, o.started_at, o.retry_at, o.executor_id, o.sqlstate, o.error, o.reason
 	INTO v_attempt
 	FROM sched._outcome o WHERE o.task_id = p_task_id ORDER BY o.attempt DESC LIMIT 1;
+	IF NOT FOUND THEN
+		SELECT n.rule IS NOT NULL INTO v_attempt.waits FROM sched._node n WHERE n.task_id = p_task_id;
+	END IF;
 	/* The caller is whoever reads the view, and may as well call this himself. */
 	IF FOUND AND NOT coalesce(sched._may(p_caller,
 			(SELECT j.owner::oid FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
@@ -92,6 +96,7 @@ SELECT t.task_id,
 		WHEN (m.live).status IS NOT NULL THEN (m.live).status
 		WHEN (p.last).retry_at IS NOT NULL THEN 'waiting_retry'
 		WHEN t.scheduled_at > sched._now() THEN 'scheduled'
+		WHEN (p.last).waits THEN 'waiting'
 		ELSE 'ready'
 	END AS status,
 	CASE

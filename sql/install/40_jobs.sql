@@ -438,17 +438,6 @@ EXCEPTION WHEN invalid_parameter_value THEN
 END $$;
 COMMENT ON FUNCTION sched._is_timezone(text) IS 'Does the server know a time zone of that name?';
 
-CREATE FUNCTION sched._refuse_dependencies(p_job text, p_depends_on text[]) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF cardinality(p_depends_on) > 0 THEN
-		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-			MESSAGE = format('job "%s" cannot depend on other jobs', p_job),
-			DETAIL = 'This version of sched does not know dependencies.';
-	END IF;
-END $$;
-COMMENT ON FUNCTION sched._refuse_dependencies(text, text[]) IS 'Raises an error if dependencies are asked for.';
-
 /*
  * What a schedule means for a job, from now on.  Refused if it can never fire.
  */
@@ -587,7 +576,6 @@ BEGIN
 
 	v_job := sched._check_job(v_job);
 	PERFORM sched._check_run_role(p_caller, v_job);
-	PERFORM sched._refuse_dependencies(p_name, p_depends_on);
 
 	v_job.job_id := nextval('sched._job_job_id_seq');
 	INSERT INTO sched._job SELECT v_job.*
@@ -605,6 +593,9 @@ BEGIN
 		v_trigger.is_main := true;
 		PERFORM sched._trigger_put(v_job, v_trigger),
 			sched._check_custom(p_caller, v_job, p_schedule);
+	END IF;
+	IF cardinality(p_depends_on) > 0 THEN
+		PERFORM sched._dependencies_set(p_caller, v_job, p_depends_on);
 	END IF;
 	RETURN v_job.job_id;
 END $$;

@@ -157,11 +157,6 @@ BEGIN
 		PERFORM sched._check_run_role(p_caller, v_new);
 		v_new.defined_by := p_caller;
 	END IF;
-	IF jsonb_typeof(p_changes -> 'depends_on') = 'array' THEN
-		PERFORM sched._refuse_dependencies(p_job.name,
-			ARRAY(SELECT jsonb_array_elements_text(p_changes -> 'depends_on')));
-	END IF;
-
 	v_changed := v_new *<> p_job;
 	IF v_changed THEN
 		v_new.updated_at := sched._now();
@@ -203,6 +198,12 @@ BEGIN
 		IS DISTINCT FROM (p_job.timezone, p_job.dst_policy, p_job.calendar, p_job.start_at, p_job.end_at)
 	THEN
 		PERFORM sched._triggers_replan(v_new);
+	END IF;
+
+	IF p_changes ? 'depends_on' THEN
+		PERFORM sched._dependencies_set(p_caller, v_new,
+			CASE WHEN jsonb_typeof(p_changes -> 'depends_on') = 'array'
+				 THEN ARRAY(SELECT jsonb_array_elements_text(p_changes -> 'depends_on')) END);
 	END IF;
 
 	IF p_changes ? 'active' THEN

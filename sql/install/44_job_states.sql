@@ -129,6 +129,7 @@ COMMENT ON FUNCTION sched._job_disable(sched._job, text) IS 'created, active, pa
 CREATE FUNCTION sched._job_delete(p_job sched._job, p_reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	PERFORM sched._dependency_refuse_delete(p_job);
 	DELETE FROM sched._trigger_state s
 	USING sched._trigger t
 	WHERE t.job_id = p_job.job_id AND s.trigger_id = t.trigger_id;

@@ -20,6 +20,7 @@
 #include "application/attempt.h"
 #include "application/custom_trigger.h"
 #include "application/fire.h"
+#include "application/graph.h"
 #include "application/pool.h"
 #include "application/record.h"
 #include "catalog/pg_type.h"
@@ -212,10 +213,12 @@ new_task(Batch *batch, const Claimed *c, TimestampTz scheduled_at)
 
 /* The task is born ended. */
 static void
-end_task(Batch *batch, const SchedTaskRow *row, char status,
+end_task(Batch *batch, SchedTaskRow *row, char status,
 		 const char *reason)
 {
 	SchedOutcome *outcome;
+
+	row->ended = true;
 
 	if (batch->outcome_count == batch->outcome_capacity)
 	{
@@ -345,6 +348,7 @@ occur(Batch *batch, Claimed *c, TimestampTz nominal, int64 missed)
 	task.priority = c->job->priority;
 	task.attempt = 1;
 	task.serial = c->job->overlap_policy != SCHED_OVERLAP_ALLOW;
+	row->waits = sched_graph_waits(c->job, true, batch->now, &task);
 	sched_pending_add_task(&spec, &task, batch->generation);
 }
 

@@ -16,6 +16,7 @@
 
 #include "application/event.h"
 #include "application/observe.h"
+#include "application/graph.h"
 #include "application/record.h"
 
 void
@@ -24,6 +25,7 @@ sched_record_tasks(const SchedTaskRow *rows, int count)
 	sched_store_insert_tasks(rows, count);
 	sched_event_of_tasks(rows, count);
 	sched_observe_tasks(rows, count);
+	sched_graph_tasks_made(rows, count);
 }
 
 void
@@ -32,4 +34,5 @@ sched_record_outcomes(const SchedOutcome *rows, int count)
 	sched_store_insert_outcomes(rows, count);
 	sched_event_of_outcomes(rows, count);
 	sched_observe_outcomes(rows, count);
+	sched_graph_tasks_ended(rows, count);
 }

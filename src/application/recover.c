@@ -41,7 +41,8 @@ static bool reading = false;
 /* What enter_row() reads of a task, and what has ended of it so far. */
 #define LIVE_COLUMNS \
 	"SELECT t.task_id, t.job_id, t.scheduled_at, t.priority, " \
-	"t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at, t.run_id "
+	"t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at, t.run_id, " \
+	"n.rule, n.give_up_at "
 #define ENDED_ATTEMPTS \
 	"pg_catalog.bool_or(x.final) AS final, " \
 	"pg_catalog.max(x.attempt) AS attempt, " \
@@ -59,6 +60,7 @@ static bool reading = false;
 	"(SELECT x.task_id, " ENDED_ATTEMPTS \
 	"FROM sched._outcome x WHERE %s GROUP BY x.task_id) o " \
 	"ON o.task_id = t.task_id " \
+	"LEFT JOIN sched._node n ON n.task_id = t.task_id " \
 	"WHERE o.final IS NOT TRUE AND %s " \
 	"ORDER BY t.task_id"
 
@@ -67,8 +69,8 @@ static void
 enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 		  MemoryContext job_context, TimestampTz now)
 {
-	bool		n[10];
-	Datum		v[10];
+	bool		n[12];
+	Datum		v[12];
 	QTaskSpec	spec = {0};
 	QLaneSpec	lane;
 	int64		job_id;
@@ -91,6 +93,17 @@ enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 	spec.losses = n[7] ? 0 : (uint16) Min(DatumGetInt64(v[7]), 1000);
 	spec.retrying = !n[8];
 	spec.due_at = DatumGetTimestampTz(n[8] ? v[2] : v[8]);
+	if (!n[10] && n[5])
+	{
+		/* it has not been started yet: it may have to wait for others */
+		SchedJoinRule rule = SCHED_JOIN_ALL_SUCCESS;
+
+		spec.waits = true;
+		spec.evaluate = true;
+		(void) sched_join_rule_from_name(TextDatumGetCString(v[10]), &rule);
+		spec.rule = rule;
+		spec.give_up_at = n[11] ? 0 : DatumGetTimestampTz(v[11]);
+	}
 
 	if (*job == NULL)
 	{
@@ -315,6 +328,7 @@ sched_recover_left_out(int db)
 								  "FROM sched._task t LEFT JOIN LATERAL "
 								  "(SELECT " ENDED_ATTEMPTS
 								  "FROM sched._outcome x WHERE x.task_id = t.task_id) o ON true "
+								  "LEFT JOIN sched._node n ON n.task_id = t.task_id "
 								  "WHERE o.final IS NOT TRUE AND t.job_id = $2 AND t.task_id >= $1 "
 								  "AND (o.retry_at IS NOT NULL OR t.scheduled_at <= $3) "
 								  "ORDER BY t.job_id, t.task_id LIMIT %d", (int) rows),

@@ -30,6 +30,7 @@
 #include "application/scheduler.h"
 #include "application/triggers.h"
 #include "application/upkeep.h"
+#include "application/waiting.h"
 #include "infrastructure/calendar_table.h"
 #include "infrastructure/chores.h"
 #include "infrastructure/clock.h"
@@ -137,9 +138,10 @@ ring_timers(void)
 	SchedAttempt ready[64];
 	int			ready_count = 0;
 	QTask	   *task;
+	bool		full = false;	/* so many wait that the rest rings later */
 
 	sched_lock(LW_EXCLUSIVE);
-	while ((task = sched_queue_first_timer(my_db)) != NULL &&
+	while (!full && (task = sched_queue_first_timer(my_db)) != NULL &&
 		   task->timer_at <= now)
 	{
 		switch ((SchedTaskStatus) task->status)
@@ -149,12 +151,17 @@ ring_timers(void)
 				if (task->lane->spec.paused &&
 					task->status == SCHED_TASK_WAITING_RETRY)
 					sched_queue_set_timer(task, 0);
+				else if (task->waits && task->status == SCHED_TASK_SCHEDULED)
+					sched_queue_begin_waiting(task, now);
 				else
 				{
 					sched_queue_make_ready(task, now);
 					if (sched_observes_states())
 						sched_attempt_copy(task, &ready[ready_count++]);
 				}
+				break;
+			case SCHED_TASK_WAITING:
+				full = !sched_waiting_rings(task);
 				break;
 			case SCHED_TASK_RUNNING:
 				sched_queue_set_timer(task, now + sched_cancel_grace *
@@ -257,6 +264,7 @@ start_up(void)
 	next_lookahead = sched_clock_now() + LOOKAHEAD_INTERVAL;
 	last_clock = sched_clock_now();
 	sched_recover_future(my_db);
+	sched_waiting_recheck(my_db, true);
 
 	sched_lock(LW_EXCLUSIVE);
 	database->state = SCHED_DB_RUNNING;
@@ -326,6 +334,8 @@ turn(void)
 		{
 			more = sched_triggers_fire(my_db);
 			ring_timers();
+			if (sched_waiting_turn(my_db))
+				more = true;
 			sched_pool_settle(my_db);
 			if (more)
 				sched_pool_grow(my_db);
@@ -334,6 +344,8 @@ turn(void)
 				break;
 		}
 		ring_timers();
+		while (sched_waiting_turn(my_db))
+			ring_timers();
 	}
 
 	if (sched_clock_now() >= next_lookahead)
@@ -362,6 +374,7 @@ turn(void)
 		if (!database->held)
 			(void) hold_copy();
 		sched_upkeep_run();
+		sched_waiting_recheck(my_db, false);
 		next_upkeep = GetCurrentTimestamp() + UPKEEP_INTERVAL;
 	}
 }
@@ -467,6 +480,7 @@ sched_scheduler_main(Datum slot)
 		LWLockReleaseAll();
 		sched_recover_interrupted(my_db);
 		sched_pool_put_back(my_db);
+		sched_waiting_recheck(my_db, false);
 		MemoryContextSwitchTo(TopMemoryContext);
 		FlushErrorState();
 		RESUME_INTERRUPTS();

@@ -26,6 +26,7 @@
 #include "access/xact.h"
 #include "application/handler.h"
 #include "application/http_request.h"
+#include "application/graph.h"
 #include "application/record.h"
 #include "application/rights.h"
 #include "application/tasks.h"
@@ -149,6 +150,8 @@ note_task(const SchedJob *job, const QLaneSpec *lane, uint32 generation,
 	spec.due_at = Max(row->scheduled_at, row->created_at);
 	spec.priority = row->priority != 0 ? row->priority : job->priority;
 	spec.attempt = 1;
+	if (row->waits != SCHED_WAITS_FOR_NOTHING)
+		(void) sched_graph_waits(job, false, row->scheduled_at, &spec);
 	if (row->scheduled_at > now + SCHED_LOOKAHEAD)
 	{
 		sched_store_insert_future(row->scheduled_at, row->task_id);
@@ -165,6 +168,7 @@ sched_tasks_order(const SchedJob *job, uint32 generation,
 	TimestampTz now = sched_clock_now();
 	SchedTaskRow *rows;
 	QLaneSpec	lane;
+	QTaskSpec	spec;
 	MemoryContext batch_context;
 	MemoryContext caller_context;
 	int			done = 0;
@@ -217,6 +221,10 @@ sched_tasks_order(const SchedJob *job, uint32 generation,
 			row->missed_count = order->missed_count;
 			row->parameters = order->parameters;
 			row->idempotency_key = order->idempotency_key;
+			row->waits = sched_graph_waits(job, false, row->scheduled_at,
+										   &spec);
+			row->ended = false;
+			row->placed = false;
 			n++;
 		}
 		sched_record_tasks(rows, n);

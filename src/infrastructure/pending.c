@@ -39,6 +39,9 @@ typedef enum NoteKind
 	NOTE_HURRY,
 	NOTE_STOP,
 	NOTE_RESERVE,
+	NOTE_LETTER,
+	NOTE_EVALUATE,
+	NOTE_MOVED,
 	NOTE_JOB,
 	NOTE_CHORE,
 	NOTE_SEGMENTS,
@@ -58,6 +61,7 @@ typedef struct Note
 	Oid			role;
 	TimestampTz at;
 	int			flag;
+	uint64		xid;			/* of the transaction, in full */
 	uint32		job_generation;
 	QLaneSpec	lane;
 	QTaskSpec	task;
@@ -196,6 +200,31 @@ sched_pending_reserve_task(int64 task_id)
 		mine = sched_queue_reserve(task, MyProcPid);
 	sched_unlock();
 	return mine;
+}
+
+void
+sched_pending_letter(int64 task_id, SchedEdgeLetter letter)
+{
+	Note	   *note = add_note(NOTE_LETTER, task_id);
+
+	note->flag = letter;
+	note->xid = U64FromFullTransactionId(GetTopFullTransactionId());
+}
+
+void
+sched_pending_evaluate(int64 task_id)
+{
+	add_note(NOTE_EVALUATE, task_id);
+}
+
+void
+sched_pending_job_moved(int64 job_id)
+{
+	if (note_count > 0 && notes[note_count - 1].kind == NOTE_MOVED &&
+		notes[note_count - 1].id == job_id &&
+		notes[note_count - 1].subid == GetCurrentSubTransactionId())
+		return;
+	add_note(NOTE_MOVED, job_id);
 }
 
 void
@@ -347,11 +376,27 @@ apply_note(const Note *note, int me, TimestampTz now)
 			if (task != NULL && task->ending_pid == MyProcPid)
 				sched_queue_unreserve(task, now);
 			break;
+		case NOTE_LETTER:
+			task = sched_queue_find(me, note->id);
+			if (task != NULL)
+				sched_queue_letter(task, note->flag, note->xid, now);
+			else if (db->spilled_lanes > 0)
+				db->want_refill = true; /* it may be one that was left out */
+			break;
+		case NOTE_EVALUATE:
+			task = sched_queue_find(me, note->id);
+			if (task != NULL)
+				sched_queue_evaluate(task, now);
+			break;
+		case NOTE_MOVED:
+			sched_shmem_note_moved(db, note->id);
+			break;
 		case NOTE_JOB:
 			db->job_generation++;
 			if (note->flag >= 0)
 				sched_queue_pause_lane(me, note->id, note->flag);
 			sched_shmem_note_change(db, note->id);
+			sched_shmem_note_moved(db, note->id);
 			sched_wake_scheduler(db);
 			break;
 		case NOTE_CHORE:

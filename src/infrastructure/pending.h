@@ -52,6 +52,15 @@ extern void sched_pending_stop_task(int64 task_id, SchedStopReason reason);
  */
 extern bool sched_pending_reserve_task(int64 task_id);
 
+/* An upstream of a waiting task has come to this letter. */
+extern void sched_pending_letter(int64 task_id, SchedEdgeLetter letter);
+
+/* The scheduler has to look what a waiting task's upstreams have come to. */
+extern void sched_pending_evaluate(int64 task_id);
+
+/* A task began or ended of a job that others may watch. */
+extern void sched_pending_job_moved(int64 job_id);
+
 /* _job or _trigger changed; paused: 1 or 0, or -1 for unchanged. */
 extern void sched_pending_job_changed(int64 job_id, int paused);
 

@@ -356,6 +356,8 @@ set_status(QTask *task, SchedTaskStatus to)
 		db->ready--;
 	if (sched_task_status_occupies_job(from))
 		lane->occupied--;
+	if (from == SCHED_TASK_WAITING)
+		lane->waiting--;
 
 	task->status = to;
 
@@ -368,6 +370,15 @@ set_status(QTask *task, SchedTaskStatus to)
 		db->ready++;
 	if (sched_task_status_occupies_job(to))
 		lane->occupied++;
+	if (to == SCHED_TASK_WAITING)
+		lane->waiting++;
+}
+
+/* Runs that are not over and wait for nobody else. */
+static inline int
+lane_active(const QLane *lane)
+{
+	return lane->occupied - lane->waiting - lane->buffered;
 }
 
 /* Take a task out of the heap of ready tasks that it is in. */
@@ -472,7 +483,7 @@ enqueue(QTask *task)
 
 	if (task->ending_pid != 0)
 		return;					/* somebody is ending it */
-	if (task->serial && lane->occupied - lane->buffered > 1)
+	if (task->serial && lane_active(lane) > 1)
 	{
 		pairingheap_add(&lane->buffer, &task->ready_node);
 		lane->buffered++;
@@ -496,7 +507,7 @@ enqueue(QTask *task)
 static void
 lane_has_room(QLane *lane)
 {
-	if (lane->buffered > 0 && lane->occupied == lane->buffered)
+	if (lane->buffered > 0 && lane_active(lane) == 0)
 	{
 		QTask	   *task = heap_first(&lane->buffer);
 
@@ -522,6 +533,13 @@ sched_queue_make_ready(QTask *task, TimestampTz now)
 	task->queued_at = now;
 	set_order(task);
 	enqueue(task);
+}
+
+/* It is due, and its dependencies decide when it may start. */
+void
+sched_queue_enter_waiting(QTask *task)
+{
+	set_status(task, SCHED_TASK_WAITING);
 }
 
 /*
@@ -735,6 +753,12 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 	task->attempt = new->attempt;
 	task->tries = new->tries;
 	task->due_at = new->due_at;
+	task->waits = new->waits;
+	task->counted = !new->evaluate;
+	task->guarded = new->guarded;
+	task->rule = new->rule;
+	task->join.pending = new->pending;
+	task->give_up_at = new->give_up_at;
 
 	/* the first state is not a change of state */
 	if (new->retrying)
@@ -746,6 +770,8 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 		task->status = SCHED_TASK_SCHEDULED;
 	if (new->due_at > now)
 		sched_queue_set_timer(task, new->due_at);
+	else if (new->waits)
+		sched_queue_begin_waiting(task, now);
 	else
 		sched_queue_make_ready(task, now);
 	return Q_ADDED;
@@ -779,6 +805,8 @@ sched_queue_take(QClass *class, TimestampTz now)
 		sched_counters_observe_now(&db->counters, SCHED_COUNT_LATENESS,
 								   now - task->due_at);
 		task->stop = SCHED_STOP_NONE;
+		if (task->start_watched)
+			sched_shmem_note_moved(db, lane->spec.job_id);
 		return task;
 	}
 	return NULL;

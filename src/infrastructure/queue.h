@@ -11,6 +11,7 @@
 #ifndef SCHED_QUEUE_H
 #define SCHED_QUEUE_H
 
+#include "domain/join.h"
 #include "domain/state.h"
 #include "infrastructure/shmem.h"
 #include "lib/ilist.h"
@@ -55,6 +56,7 @@ typedef struct QLane
 	QClass	   *class;
 	int			total;			/* tasks in memory */
 	int			occupied;		/* of them: waiting to waiting_retry */
+	int			waiting;		/* of them: for their dependencies */
 	int			running;		/* of them: assigned or running */
 	int			buffered;		/* of them: held back by the overlap policy */
 	int64		spill_lo;		/* least task_id left out, or SCHED_NO_SPILL */
@@ -85,6 +87,11 @@ typedef struct QTask
 	bool		timed;			/* in the timer heap */
 	bool		serial;			/* fired by a trigger under a policy that does
 								 * not let runs overlap */
+	bool		waits;			/* its dependencies decide when it is ready */
+	bool		counted;		/* "join" is what the tables say */
+	bool		guarded;		/* a mutex has a say too */
+	bool		start_watched;	/* the scheduler wants to know of its start */
+	uint8		rule;			/* SchedJoinRule */
 	int16		priority;
 	uint16		losses;			/* attempts that were lost */
 	int			attempt;		/* the present or next attempt */
@@ -98,6 +105,9 @@ typedef struct QTask
 	TimestampTz started_at;
 	TimestampTz timer_at;		/* 0: none */
 	TimestampTz deadline;		/* of the running attempt, 0: none */
+	SchedJoinCounts join;		/* what its upstreams have come to */
+	uint64		counted_before; /* "join" has no transaction from this on */
+	TimestampTz give_up_at;		/* its dependencies' timeout, 0: none */
 	int64		key1;			/* the order of ready tasks: key1, key2, id */
 	int64		key2;
 	pairingheap_node ready_node;
@@ -117,6 +127,13 @@ typedef struct QTaskSpec
 	uint16		losses;
 	int			attempt;		/* of the next attempt, from 1 */
 	int			tries;
+	/* for tasks with dependencies */
+	bool		waits;
+	bool		evaluate;		/* not all follows from letters that will come */
+	bool		guarded;
+	uint8		rule;
+	int			pending;		/* upstreams */
+	TimestampTz give_up_at;
 } QTaskSpec;
 
 typedef enum QAdd
@@ -153,6 +170,16 @@ extern bool sched_queue_stop_http(QTask *task, SchedStopReason reason);
 extern void sched_queue_make_ready(QTask *task, TimestampTz now);
 extern void sched_queue_retry(QTask *task, TimestampTz due_at, bool counts);
 extern void sched_queue_finish(QTask *task);
+
+/* Waiting for others, see queue_wait.c. */
+extern void sched_queue_begin_waiting(QTask *task, TimestampTz now);
+extern void sched_queue_enter_waiting(QTask *task);
+extern void sched_queue_letter(QTask *task, SchedEdgeLetter letter,
+							   uint64 xid, TimestampTz now);
+extern void sched_queue_evaluate(QTask *task, TimestampTz now);
+extern void sched_queue_counted(QTask *task, const SchedJoinCounts *join,
+								bool guarded, bool turn, uint64 before,
+								TimestampTz look_at, TimestampTz now);
 
 /* Keep a task from being started while a transaction is about to end it. */
 extern bool sched_queue_reserve(QTask *task, int pid);

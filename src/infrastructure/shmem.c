@@ -17,6 +17,7 @@
 #include "infrastructure/queue.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
+#include "infrastructure/wake.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -141,4 +142,17 @@ sched_shmem_note_change(SchedDatabase *db, int64 job_id)
 	else if (db->change_count == 0 ||
 			 db->changes[db->change_count - 1] != job_id)
 		db->changes[db->change_count++] = job_id;
+}
+
+void
+sched_shmem_note_moved(SchedDatabase *db, int64 job_id)
+{
+	if (db->watches == 0)
+		return;
+	if (db->moved_count == SCHED_MOVED_RING)
+		db->moved_overflow = true;
+	else if (db->moved_count == 0 ||
+			 db->moved[db->moved_count - 1] != job_id)
+		db->moved[db->moved_count++] = job_id;
+	sched_wake_scheduler(db);
 }

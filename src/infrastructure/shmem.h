@@ -22,6 +22,7 @@
 #define SCHED_MAX_DATABASES		128 /* with the extension, in one server */
 #define SCHED_MAX_HOLDS			16
 #define SCHED_CHANGE_RING		4096
+#define SCHED_MOVED_RING		1024
 #define SCHED_CHANGE_ALL		0	/* a job_id that stands for every job */
 
 typedef enum SchedDatabaseState
@@ -116,6 +117,12 @@ typedef struct SchedDatabase
 	int			change_count;
 	bool		change_overflow;
 	int64		changes[SCHED_CHANGE_RING];
+
+	/* jobs of which a task began or ended, while somebody waits for such */
+	int			watches;		/* edges that the scheduler watches */
+	int			moved_count;
+	bool		moved_overflow;
+	int64		moved[SCHED_MOVED_RING];
 } SchedDatabase;
 
 /* Why a running task was told to stop. */
@@ -193,6 +200,9 @@ extern bool sched_shmem_is_held(Oid database);
 
 /* Note a changed job for the database's scheduler. */
 extern void sched_shmem_note_change(SchedDatabase *db, int64 job_id);
+
+/* Note that a task of a job began or ended, if the scheduler watches any. */
+extern void sched_shmem_note_moved(SchedDatabase *db, int64 job_id);
 
 static inline void
 sched_lock(LWLockMode mode)

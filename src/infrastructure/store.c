@@ -77,20 +77,15 @@ enum
 	OUT_COLUMNS = OUT_RESULT
 };
 
-typedef enum SegmentTable
-{
-	SEGMENT_TASK,
-	SEGMENT_OUTCOME,
-	SEGMENT_LOG
-} SegmentTable;
-
-static const char *const segment_names[] = {"_task", "_outcome", "_log"};
+static const char *const segment_names[SCHED_SEGMENT_TABLES] = {
+	"_task", "_outcome", "_log", "_node", "_letter"
+};
 
 typedef struct Segment
 {
 	int64		lo;
 	int64		hi;
-	Oid			relation[3];
+	Oid			relation[SCHED_SEGMENT_TABLES];
 } Segment;
 
 static Segment *segments;
@@ -239,6 +234,10 @@ sched_store_job_from_tuple(HeapTuple tuple, TupleDesc desc)
 	job->max_runs = INT(JOB_MAX_RUNS, 0);
 	job->start_at = TIME(JOB_START_AT);
 	job->end_at = TIME(JOB_END_AT);
+	job->trigger_rule = SCHED_JOIN_ALL_SUCCESS;
+	if ((word = TEXT(JOB_TRIGGER_RULE)) != NULL)
+		(void) sched_join_rule_from_name(word, &job->trigger_rule);
+	job->dependency_timeout = USEC(JOB_DEPENDENCY_TIMEOUT, 0);
 	job->created_at = TIME(JOB_CREATED_AT);
 	job->activated_at = TIME(JOB_ACTIVATED_AT);
 
@@ -350,7 +349,7 @@ read_segments(Oid schema, uint32 generation)
 		segment->hi = DatumGetInt64(heap_getattr(tuple, 3,
 												 RelationGetDescr(relation),
 												 &isnull));
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < SCHED_SEGMENT_TABLES; i++)
 		{
 			char		name[NAMEDATALEN];
 
@@ -375,8 +374,8 @@ read_segments(Oid schema, uint32 generation)
  * The partition that a task_id belongs to, locked, and the first task_id
  * beyond it.  A partition that was dropped in the meantime is looked for again.
  */
-static Relation
-open_segment(SegmentTable table, int64 task_id, int64 *hi)
+Relation
+sched_store_open_segment(SchedSegmentTable table, int64 task_id, int64 *hi)
 {
 	Oid			schema = schema_oid(false);
 	char		name[NAMEDATALEN];
@@ -507,8 +506,8 @@ form_outcome(const SchedOutcome *row, TupleDesc desc)
  * Long values go to a TOAST table, and that needs a snapshot, which a worker
  * has no longer when the task's statements are over.
  */
-static bool
-push_snapshot(void)
+bool
+sched_store_push_snapshot(void)
 {
 	if (ActiveSnapshotSet())
 		return false;
@@ -516,8 +515,8 @@ push_snapshot(void)
 	return true;
 }
 
-static void
-pop_snapshot(bool pushed)
+void
+sched_store_pop_snapshot(bool pushed)
 {
 	if (pushed)
 		PopActiveSnapshot();
@@ -527,12 +526,12 @@ void
 sched_store_insert_tasks(const SchedTaskRow *rows, int count)
 {
 	int			done = 0;
-	bool		pushed = push_snapshot();
+	bool		pushed = sched_store_push_snapshot();
 
 	while (done < count)
 	{
 		int64		hi;
-		Relation	relation = open_segment(SEGMENT_TASK, rows[done].task_id,
+		Relation	relation = sched_store_open_segment(SCHED_SEGMENT_TASK, rows[done].task_id,
 											&hi);
 		CatalogIndexState indexes = CatalogOpenIndexes(relation);
 		int64		lo = rows[done].task_id;
@@ -550,20 +549,20 @@ sched_store_insert_tasks(const SchedTaskRow *rows, int count)
 		CatalogCloseIndexes(indexes);
 		table_close(relation, NoLock);
 	}
-	pop_snapshot(pushed);
+	sched_store_pop_snapshot(pushed);
 }
 
 void
 sched_store_insert_outcomes(const SchedOutcome *rows, int count)
 {
 	int			done = 0;
-	bool		pushed = push_snapshot();
+	bool		pushed = sched_store_push_snapshot();
 
 	while (done < count)
 	{
 		int64		hi;
 		int64		lo = rows[done].task_id;
-		Relation	relation = open_segment(SEGMENT_OUTCOME, lo, &hi);
+		Relation	relation = sched_store_open_segment(SCHED_SEGMENT_OUTCOME, lo, &hi);
 		CatalogIndexState indexes = CatalogOpenIndexes(relation);
 
 		while (done < count && rows[done].task_id >= lo &&
@@ -579,7 +578,7 @@ sched_store_insert_outcomes(const SchedOutcome *rows, int count)
 		CatalogCloseIndexes(indexes);
 		table_close(relation, NoLock);
 	}
-	pop_snapshot(pushed);
+	sched_store_pop_snapshot(pushed);
 }
 
 void
@@ -587,10 +586,10 @@ sched_store_insert_log(int64 task_id, int attempt, SchedLogLevel level,
 					   TimestampTz at, const char *message)
 {
 	int64		hi;
-	Relation	relation = open_segment(SEGMENT_LOG, task_id, &hi);
+	Relation	relation = sched_store_open_segment(SCHED_SEGMENT_LOG, task_id, &hi);
 	Datum		v[6];
 	bool		n[6] = {0};
-	bool		pushed = push_snapshot();
+	bool		pushed = sched_store_push_snapshot();
 
 	v[0] = Int64GetDatum(task_id);
 	v[1] = Int64GetDatum(nextval_internal(sched_store_relation("_log_id_seq"),
@@ -602,7 +601,7 @@ sched_store_insert_log(int64 task_id, int attempt, SchedLogLevel level,
 	CatalogTupleInsert(relation,
 					   heap_form_tuple(RelationGetDescr(relation), v, n));
 	table_close(relation, NoLock);
-	pop_snapshot(pushed);
+	sched_store_pop_snapshot(pushed);
 }
 
 static void
@@ -610,13 +609,13 @@ insert_row(const char *table, Datum *values, bool *nulls)
 {
 	Relation	relation = table_open(sched_store_relation(table),
 									  RowExclusiveLock);
-	bool		pushed = push_snapshot();
+	bool		pushed = sched_store_push_snapshot();
 
 	CatalogTupleInsert(relation,
 					   heap_form_tuple(RelationGetDescr(relation), values,
 									   nulls));
 	table_close(relation, NoLock);
-	pop_snapshot(pushed);
+	sched_store_pop_snapshot(pushed);
 }
 
 void
@@ -693,8 +692,8 @@ sched_store_idempotent(int64 job_id, const char *key, int64 task_id,
 /* ---------- reading tasks ---------- */
 
 /* The index of a partition by its first columns: its name is not certain. */
-static Oid
-index_on_task_id(Relation relation)
+Oid
+sched_store_index_on_task(Relation relation)
 {
 	List	   *indexes = RelationGetIndexList(relation);
 	ListCell   *cell;
@@ -717,7 +716,7 @@ static SysScanDesc
 scan_task(Relation relation, int64 task_id, Snapshot snapshot)
 {
 	ScanKeyData key;
-	Oid			index = index_on_task_id(relation);
+	Oid			index = sched_store_index_on_task(relation);
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(task_id));
@@ -729,7 +728,7 @@ bool
 sched_store_task(int64 task_id, SchedTaskRow *row)
 {
 	int64		hi;
-	Relation	relation = open_segment(SEGMENT_TASK, task_id, &hi);
+	Relation	relation = sched_store_open_segment(SCHED_SEGMENT_TASK, task_id, &hi);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SysScanDesc scan = scan_task(relation, task_id, snapshot);
 	HeapTuple	tuple = systable_getnext(scan);
@@ -770,7 +769,7 @@ sched_store_last_outcome(int64 task_id, int *attempt, char *status,
 						 bool *final, TimestampTz *finished_at)
 {
 	int64		hi;
-	Relation	relation = open_segment(SEGMENT_OUTCOME, task_id, &hi);
+	Relation	relation = sched_store_open_segment(SCHED_SEGMENT_OUTCOME, task_id, &hi);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SysScanDesc scan = scan_task(relation, task_id, snapshot);
 	HeapTuple	tuple;
@@ -789,6 +788,34 @@ sched_store_last_outcome(int64 task_id, int *attempt, char *status,
 		*status = DatumGetChar(v[OUT_STATUS - 1]);
 		*final = DatumGetBool(v[OUT_FINAL - 1]);
 		*finished_at = DatumGetTimestampTz(v[OUT_FINISHED_AT - 1]);
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, NoLock);
+	return found;
+}
+
+bool
+sched_store_started_at(int64 task_id, TimestampTz *started_at)
+{
+	int64		hi;
+	Relation	relation = sched_store_open_segment(SCHED_SEGMENT_OUTCOME,
+													task_id, &hi);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	SysScanDesc scan = scan_task(relation, task_id, snapshot);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, OUT_STARTED_AT,
+										 RelationGetDescr(relation), &isnull);
+
+		if (isnull || (found && DatumGetTimestampTz(value) >= *started_at))
+			continue;
+		found = true;
+		*started_at = DatumGetTimestampTz(value);
 	}
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);

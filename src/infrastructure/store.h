@@ -15,10 +15,12 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "domain/join.h"
 #include "domain/policy.h"
 #include "domain/retry.h"
 #include "domain/state.h"
 #include "utils/jsonb.h"
+#include "utils/relcache.h"
 
 /* What is in a column that nobody filled in. */
 #define SCHED_UNSET			PG_INT64_MIN
@@ -54,11 +56,21 @@ typedef struct SchedJob
 	int			catchup_limit;	/* 0: none */
 	int64		jitter;
 	int			max_runs;		/* 0: no limit */
+	SchedJoinRule trigger_rule;
+	int64		dependency_timeout; /* microseconds, 0: none */
 	TimestampTz start_at;		/* 0: none */
 	TimestampTz end_at;			/* 0: none */
 	TimestampTz created_at;
 	TimestampTz activated_at;
 } SchedJob;
+
+/* Which of its job's dependencies a task waits for. */
+typedef enum SchedWaits
+{
+	SCHED_WAITS_FOR_NOTHING,
+	SCHED_WAITS_FOR_MUTEX,		/* ordered by hand: only for its turn */
+	SCHED_WAITS_FOR_ALL
+} SchedWaits;
 
 /* A row to be written to _task. */
 typedef struct SchedTaskRow
@@ -74,6 +86,10 @@ typedef struct SchedTaskRow
 	int			missed_count;	/* 0: none */
 	Jsonb	   *parameters;		/* NULL: the job's */
 	const char *idempotency_key;	/* NULL: none */
+	/* not in the row: */
+	SchedWaits	waits;
+	bool		ended;			/* it is written together with its end */
+	bool		placed;			/* its place in a run has been written */
 } SchedTaskRow;
 
 /* A row to be written to _outcome. */
@@ -116,6 +132,18 @@ typedef enum SchedLogLevel
 	SCHED_LOG_ERROR
 } SchedLogLevel;
 
+/* The tables that are partitioned by task_id. */
+typedef enum SchedSegmentTable
+{
+	SCHED_SEGMENT_TASK,
+	SCHED_SEGMENT_OUTCOME,
+	SCHED_SEGMENT_LOG,
+	SCHED_SEGMENT_NODE,
+	SCHED_SEGMENT_LETTER
+} SchedSegmentTable;
+
+#define SCHED_SEGMENT_TABLES	(SCHED_SEGMENT_LETTER + 1)
+
 /* Is the extension there, in the version of this library? */
 extern bool sched_store_present(void);
 
@@ -139,6 +167,9 @@ extern bool sched_store_last_outcome(int64 task_id, int *attempt,
 									 char *status, bool *final,
 									 TimestampTz *finished_at);
 
+/* When the first attempt of a task that has ended started; false: none did. */
+extern bool sched_store_started_at(int64 task_id, TimestampTz *started_at);
+
 extern int64 sched_store_next_task_id(void);
 extern void sched_store_insert_tasks(const SchedTaskRow *rows, int count);
 extern void sched_store_insert_outcomes(const SchedOutcome *rows, int count);
@@ -153,5 +184,17 @@ extern int64 sched_store_idempotent(int64 job_id, const char *key,
 extern int64 sched_store_find_idempotent(int64 job_id, const char *key);
 
 extern int64 sched_store_interval_usec(const Interval *interval);
+
+/*
+ * The partition that a task_id belongs to, locked for writing, and the first
+ * task_id beyond it; the index of it that begins with task_id.
+ */
+extern Relation sched_store_open_segment(SchedSegmentTable table,
+										 int64 task_id, int64 *hi);
+extern Oid	sched_store_index_on_task(Relation relation);
+
+/* For values that may go to a TOAST table, which needs a snapshot. */
+extern bool sched_store_push_snapshot(void);
+extern void sched_store_pop_snapshot(bool pushed);
 
 #endif							/* SCHED_STORE_H */

@@ -108,6 +108,8 @@ my @calls = (
 	q(run_job('%1')), q(schedule_task('%1', '2100-01-01', '{"b": 1}', 3, 'key of %r')), q(schedule_task('%1', '2100-01-01', '{"b": 1}', 3, 'key of %r')),
 	q(schedule_tasks('%1', '{"{}","{}"}', '2100-01-01')),
 	q(add_trigger('%1', '*/5 * * * *', 'UTC', '{}')), q(remove_trigger((SELECT max(trigger_id) FROM sched.triggers WHERE job_name OPERATOR(pg_catalog.=) '%1'))),
+	q(create_job('%1 after', 'SELECT 1', depends_on => '{%1}', trigger_rule => 'all_done')), q(add_dependency('%1 after', '%1', 'failure')),
+	q(remove_dependency('%1 after', '%1')), q(add_dependency('%1 after', '%1', 'conditional', condition => 'true')), q(add_dependency('%1', '%1 after')), q(delete_job('%1')), q(delete_job('%1 after')),
 	q(next_fire_times('0 0 * * *')), q(describe_schedule('*/5 * * * *')), q(job_plan('%1', '2030-01-01', '2030-01-02')),
 	q(backfill('%1', '2030-01-01', '2030-01-02')),
 	q(create_calendar('weekly of %r', '{"weekly": ["MON"]}')), q(update_calendar('weekly of %r', '{"weekly": ["TUE"]}')), q(calendar_includes('weekly of %r', '2030-01-01')),
