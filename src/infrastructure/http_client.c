@@ -577,8 +577,10 @@ fault_of(const SchedHttpCall *call, CURLcode code)
 		case CURLE_SSL_CACERT_BADFILE:
 		case CURLE_FAILED_INIT:
 			return SCHED_HTTP_INTERNAL;
-		case CURLE_URL_MALFORMAT:
 		case CURLE_UNSUPPORTED_PROTOCOL:
+			/* also said of an answer without a status line */
+			return call->connected ? SCHED_HTTP_MALFORMED : SCHED_HTTP_BAD_URL;
+		case CURLE_URL_MALFORMAT:
 			return SCHED_HTTP_BAD_URL;
 		case CURLE_WEIRD_SERVER_REPLY:
 			return SCHED_HTTP_MALFORMED;
