@@ -29,5 +29,13 @@ DROP EXTENSION sched;
 CREATE EXTENSION sched;
 SELECT count(*) FROM sched.jobs;
 
+-- The schema for HTTP clients is the extension's own, and nobody's before.
+DROP EXTENSION sched;
+CREATE SCHEMA sched_api AUTHORIZATION regress_sched_mallory;
+CREATE EXTENSION sched;
+DROP SCHEMA sched_api;
+CREATE EXTENSION sched;
+SELECT count(*) FROM sched_api.jobs;
+
 REVOKE ALL ON SCHEMA sched FROM regress_sched_mallory;
 DROP ROLE regress_sched_mallory;

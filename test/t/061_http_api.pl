@@ -1,0 +1,282 @@
+# The HTTP face: what PostgREST asks in SQL is answered with the right statuses,
+# and doc/nginx.conf gives it the paths that clients know.
+
+use strict;
+use warnings;
+use Test::More;
+use FindBin;
+use JSON::PP;
+use Postgrest;
+use SchedTest;
+
+my $json = JSON::PP->new->canonical->allow_nonref;
+my $node = new_node('http');
+wait_pids($node, scheduler_type, 1);
+
+sql($node, <<'SQL');
+CREATE ROLE authenticator LOGIN NOINHERIT;
+CREATE ROLE anon NOLOGIN;
+SELECT sched_api.setup(anon => 'anon');
+SELECT sched_api.setup(anon => 'anon');
+CREATE ROLE alice LOGIN;
+CREATE ROLE bob LOGIN;
+GRANT sched_user TO alice, bob;
+CREATE ROLE olga LOGIN;
+GRANT sched_operator TO olga;
+CREATE ROLE vera LOGIN;
+GRANT sched_viewer TO vera;
+GRANT alice, bob, olga, vera TO authenticator;
+SQL
+wait_for($node, q(SELECT sched.readiness() ->> 'status'), 'UP');
+
+# ask(role, method, target [, body as data or text, more headers]): (status, data or text, headers)
+sub ask
+{
+	my ($role, $method, $target, $body, %headers) = @_;
+	$headers{Authorization} = token($role) if $role ne '';
+	my ($status, $answer, $content) = answer($node, $method, $target, \%headers, ref $body ? $json->encode($body) : $body);
+	return ($status, ($answer->{'content-type'} // '') =~ /json/ && $content ne '' ? $json->decode($content) : $content, $answer);
+}
+
+# ---- its shape ---------------------------------------------------------------------
+
+is(sql($node, q(SELECT string_agg(proname, ' ') FROM (SELECT proname FROM pg_proc WHERE pronamespace = 'sched_api'::regnamespace GROUP BY proname HAVING count(*) > 1) AS p)),
+	'', 'no function of sched_api has overloads');
+is(sql($node, q(SELECT string_agg(proname, ' ') FROM pg_proc WHERE pronamespace = 'sched_api'::regnamespace AND (pronargs > cardinality(coalesce(proargnames, '{}')) OR '' = ANY (proargnames)))),
+	'', 'all of their arguments have names');
+is(sql($node, q(SELECT string_agg(c.relname, ' ') FROM pg_class c WHERE c.relnamespace = 'sched_api'::regnamespace AND c.relkind <> 'v' OR c.relkind = 'v' AND c.relnamespace = 'sched_api'::regnamespace
+	AND NOT coalesce(c.reloptions, '{}') @> '{security_invoker=true,security_barrier=true}')), '', 'its relations are views with the rights of who asks');
+is(sql($node, q(SELECT string_agg(n, ' ') FROM (SELECT proname AS n FROM pg_proc WHERE pronamespace = 'sched_api'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL
+	UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'sched_api'::regnamespace AND relkind = 'v' AND obj_description(oid, 'pg_class') IS NULL) AS x)),
+	'', 'everything in it is described, for OpenAPI');
+like(sql($node, q(SELECT obj_description('sched_api'::regnamespace, 'pg_namespace'))), qr/^sched\n\w/, 'and so is the whole, with a title');
+is(sql($node, q(SELECT string_agg(f, ' ') FROM unnest(sched._api_functions()) f WHERE EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'sched'::regnamespace AND proname = f) AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'sched_api'::regnamespace AND proname = f))),
+	'', 'every function that is meant to be there is');
+is(sql($node, q(SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'sched_api'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE'))),
+	'', 'nothing is granted to PUBLIC');
+is(sql($node, q(SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'sched_api'::regnamespace AND has_function_privilege('anon', oid, 'EXECUTE'))),
+	'health liveness pre_request readiness', 'anon may ask how it goes, and nothing else');
+
+# ---- jobs and tasks --------------------------------------------------------------------
+
+my ($status, $data, $headers) = ask('alice', 'POST', '/rpc/create_job',
+	{ name => 'of alice', command => 'SELECT 1', schedule => '0 3 * * *', tags => [ 'a', 'b' ], parameters => { n => 1 }, timeout => 'PT1H30M' });
+is($status, 201, 'POST create_job: 201');
+my $job = $data;
+like($job, qr/^\d+$/, 'with the id');
+is($headers->{location}, "/jobs?job_id=eq.$job", 'and where it is');
+is(sql($node, "SELECT owner || ' ' || timeout || ' ' || tags::text || ' ' || parameters::text FROM sched.jobs WHERE job_id = $job"), 'alice 01:30:00 {a,b} {"n": 1}', 'with all that was said');
+($status, $data) = ask('alice', 'GET', '/jobs?name=eq.of%20alice');
+is("$status $data->[0]{job_id} $data->[0]{status}", "200 $job active", 'GET jobs, filtered');
+($status, $data) = ask('alice', 'GET', "/rpc/get_job?job_id=$job");
+is("$status $data->{name}", '200 of alice', 'GET get_job is one object');
+is((ask('alice', 'POST', '/rpc/update_job', { job_id => $job, changes => { priority => 7 } }))[0], 200, 'POST update_job');
+is((ask('alice', 'GET', "/rpc/get_job?job_id=$job"))[1]{priority}, 7, 'has changed it');
+for my $verb ('pause', 'resume', 'disable', 'activate')
+{
+	($status, $data) = ask('alice', 'POST', "/rpc/${verb}_job", { job_id => $job, reason => 'why not' });
+	is($status . ($data ? ' true' : ' false'), '200 true', "POST ${verb}_job");
+}
+($status, $data, $headers) = ask('alice', 'POST', '/rpc/schedule_task', { job_id => $job, parameters => { b => 2 }, idempotency_key => 'k' });
+is($status, 201, 'POST schedule_task: 201');
+my $task = $data;
+is($headers->{location}, "/tasks?task_id=eq.$task", 'and where it is');
+is((ask('alice', 'POST', '/rpc/schedule_task', { job_id => $job, idempotency_key => 'k' }))[1], $task, 'the same key gives the same task');
+sql($node, "SELECT sched.wait_for_task($task)");
+is((ask('alice', 'GET', "/rpc/get_task?task_id=$task"))[1]{status}, 'completed', 'GET get_task');
+is((ask('alice', 'GET', "/tasks?job_id=eq.$job"))[1][0]{parameters}{b}, 2, 'GET tasks');
+is((ask('alice', 'GET', "/rpc/tasks_by_job?job_id=$job"))[1][0]{task_id}, $task, 'GET tasks_by_job');
+is((ask('alice', 'GET', '/rpc/tasks_by_status?status=completed'))[1][0]{task_id}, $task, 'GET tasks_by_status');
+is((ask('alice', 'GET', "/rpc/task_attempts?task_id=$task"))[1][0]{outcome}, 'completed', 'GET task_attempts');
+is_deeply([ (ask('alice', 'GET', "/rpc/task_logs?task_id=$task"))[ 0, 1 ] ], [ 200, [] ], 'GET task_logs');
+is((ask('alice', 'GET', "/rpc/why?task_id=$task"))[0], 200, 'GET why');
+is((ask('alice', 'GET', '/rpc/next_fire_times?schedule=' . '0%203%20*%20*%20*' . '&count=3'))[0], 200, 'GET next_fire_times');
+
+# ---- errors --------------------------------------------------------------------------------
+
+# refused(expected status, expected code, pattern of the message, request...)
+sub refused
+{
+	my ($expected, $code, $message, @request) = @_;
+	my ($got, $error) = ask(@request);
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is("$got " . ($error->{code} // ''), "$expected $code", "$expected for $request[1] $request[2] by " . ($request[0] || 'nobody')) or diag($json->encode($error));
+	like($error->{message}, $message, '... with the message');
+	return $error;
+}
+
+refused(404, '42704', qr/job 99 does not exist/, 'alice', 'GET', '/rpc/get_job?job_id=99');
+refused(404, '42704', qr/task 99999 does not exist/, 'alice', 'POST', '/rpc/cancel_task', { task_id => 99999 });
+my $error = refused(400, '22023', qr/invalid schedule/, 'alice', 'POST', '/rpc/create_job', { name => 'x', command => 'SELECT 1', schedule => "x\r\nX-Injected: 1" });
+ok(defined $error->{hint} && defined $error->{details}, '... detail and hint');
+refused(400, '22023', qr/status/, 'alice', 'GET', '/rpc/tasks_by_status?status=nonsense');
+refused(400, '22P02', qr/bigint/, 'alice', 'GET', '/rpc/get_job?job_id=abc');
+refused(409, '42710', qr/already exists/, 'alice', 'POST', '/rpc/create_job', { name => 'of alice', command => 'SELECT 1' });
+refused(409, '55000', qr/task $task/, 'alice', 'POST', '/rpc/retry_task', { task_id => $task });
+refused(401, '42501', qr/permission denied/, '', 'GET', '/jobs');
+refused(401, '42501', qr/permission denied/, '', 'POST', '/rpc/create_job', { name => 'x', command => 'SELECT 1' });
+refused(403, '42501', qr/permission denied/, 'vera', 'POST', '/rpc/create_job', { name => 'x', command => 'SELECT 1' });
+refused(403, '42501', qr/permission denied for job "of alice"/, 'bob', 'POST', '/rpc/pause_job', { job_id => $job });
+refused(403, '42501', qr/permission denied/, 'bob', 'GET', "/rpc/get_task?task_id=$task");
+refused(405, '25006', qr/read-only/, 'alice', 'GET', "/rpc/run_job?job_id=$job");
+refused(404, 'PGRST202', qr/function/, 'alice', 'POST', '/rpc/pause_job', { job_id => $job, nonsense => 1 });
+refused(404, 'PGRST202', qr/function/, 'alice', 'POST', '/rpc/_counters_put', {});
+is_deeply((ask('bob', 'GET', '/jobs'))[1], [], 'a user does not see the jobs of others');
+is(scalar(@{ (ask('vera', 'GET', '/jobs'))[1] }), 1, 'a viewer does');
+is((ask('olga', 'POST', '/rpc/pause_job', { job_id => $job }))[0], 200, 'an operator operates them');
+refused(403, '42501', qr/permission denied/, 'olga', 'POST', '/rpc/delete_job', { job_id => $job });
+is((ask('alice', 'POST', '/rpc/resume_job', { job_id => $job }))[0], 200, 'its owner has it back');
+
+# conflicts of transactions must not reach PostgREST as they are
+sql($node, q(CREATE FUNCTION sched._api_status() RETURNS SETOF text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END$$));
+refused(409, '40001', qr/conflict/, 'alice', 'GET', '/rpc/status');
+sql($node, q(CREATE OR REPLACE FUNCTION sched._api_status() RETURNS SETOF text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION E'two\r\nlines' USING ERRCODE = '23514', DETAIL = 'Failing row contains (secret).'; END$$));
+is(refused(400, '23514', qr/two\r\nlines/, 'alice', 'GET', '/rpc/status')->{details}, undefined(), 'the row of a violated constraint is not shown');
+sql($node, q(DROP FUNCTION sched._api_status()));
+is((ask('alice', 'GET', '/rpc/status'))[0], 200, 'GET status');
+sub undefined { return undef }
+
+# in a session like any other the settings of a request prove nothing
+{
+	my ($out, $err) = ('', '');
+	$node->psql('postgres', q(SET request.headers = '{"x-executor-auth-token": "guess"}'; SELECT sched_api.pre_request(); SELECT current_user || coalesce(nullif(current_setting('sched.executor_token', true), ''), '-')),
+		stdout => \$out, stderr => \$err, extra_params => [ '-U', 'alice' ]);
+	is($out, "\nalice-", 'a forged header in an ordinary session is not looked at') or diag($err);
+}
+
+# ---- how it goes -------------------------------------------------------------------------------
+
+for my $name ('health', 'liveness', 'readiness')
+{
+	($status, $data, $headers) = ask('', 'GET', "/rpc/$name");
+	is("$status $data->{status}", '200 UP', "GET $name, by nobody in particular");
+	like($headers->{'content-type'}, qr{^application/json}, '... as JSON');
+}
+refused(401, '42501', qr/permission denied/, '', 'GET', '/rpc/prometheus_metrics');
+($status, $data, $headers) = ask('vera', 'GET', '/rpc/prometheus_metrics', undef, Accept => 'text/plain');
+is($status, 200, 'GET prometheus_metrics');
+like($headers->{'content-type'}, qr{^text/plain; version=0\.0\.4}, '... as plain text');
+like($data, qr/^# HELP scheduler_jobs_active_count .*^scheduler_jobs_active_count 1\n.*\n\z/ms, '... with the metrics and the end of the last line');
+
+# ---- delete ---------------------------------------------------------------------------------------
+
+is((ask('alice', 'POST', '/rpc/delete_job', { job_id => $job }))[0], 200, 'POST delete_job');
+refused(404, '42704', qr/job $job/, 'alice', 'GET', "/rpc/get_job?job_id=$job");
+
+# ---- paths -------------------------------------------------------------------------------------------
+
+SKIP:
+{
+	my $nginx = have_program('nginx');
+	skip 'nginx is not on the PATH', 1 unless $nginx;
+	my ($front, $back) = map { PostgreSQL::Test::Cluster::get_free_port() } 1, 2;
+	my ($postgrest, $real) = start_postgrest($node, $back);
+	my $dir = PostgreSQL::Test::Utils::tempdir();
+	my $conf = PostgreSQL::Test::Utils::slurp_file("$FindBin::RealBin/../../doc/nginx.conf");
+
+	note($real ? 'a real PostgREST' : 'postgrest is not on the PATH: its protocol in SQL instead');
+	$conf =~ s/listen 8080;/listen 127.0.0.1:$front;/;
+	$conf =~ s/127\.0\.0\.1:3000/127.0.0.1:$back/;
+	$conf =~ s{/var/log/nginx}{$dir}g;
+	$conf =~ s{/run/nginx\.pid}{$dir/nginx.pid};
+	$conf =~ s/worker_processes auto;/worker_processes 1; daemon off;/;
+	$conf =~ s/(access_log .*)/$1\n\t@{[map { "${_}_temp_path $dir\/$_; " } qw(client_body proxy fastcgi uwsgi scgi)]}/;
+	PostgreSQL::Test::Utils::append_to_file("$dir/nginx.conf", $conf);
+	is(system("'$nginx' -t -c '$dir/nginx.conf' > '$dir/said' 2>&1"), 0, 'nginx takes doc/nginx.conf')
+	  or diag(PostgreSQL::Test::Utils::slurp_file("$dir/said"));
+	defined(my $pid = fork) or die;
+	if (!$pid)
+	{
+		open STDERR, '>', "$dir/said";
+		exec $nginx, '-c', "$dir/nginx.conf", '-e', "$dir/error.log";
+	}
+
+	# rest(role, method, path [, body, headers]): (status, data, headers)
+	my $rest = sub
+	{
+		my ($role, $method, $path, $body, %more) = @_;
+		$more{Authorization} = token($role) if $role ne '';
+		$more{'Content-Type'} = 'application/json' if defined $body;
+		my ($got, $h, $content) = http($front, $method, $path, \%more, ref $body ? $json->encode($body) : $body);
+		my $d = ($h->{'content-type'} // '') =~ /json/ && ($content // '') ne '' ? eval { $json->decode($content) } : undef;
+		return ($got, $d // $content, $h);
+	};
+	ok(wait_until(sub { ($rest->('', 'GET', '/actuator/health/liveness'))[0] == 200 }, 30), 'nginx and what is behind it answer')
+	  or diag(PostgreSQL::Test::Utils::slurp_file("$dir/said"));
+
+	my ($s, $d, $h) = $rest->('alice', 'POST', '/api/v1/jobs', { name => 'by path', command => 'SELECT 1', max_attempts => 1 });
+	is($s, 201, 'POST /jobs: 201');
+	my $id = $d;
+	like($h->{location}, qr{/api/v1/jobs/$id$}, 'with a Location that is a path');
+	my $table = sub
+	{
+		my ($method, $path, $body, $want, $check) = @_;
+		($s, $d, $h) = $rest->('alice', $method, "/api/v1$path", $body);
+		is($s, $want, "$method $path" . (defined $body ? ' ' . (ref $body ? $json->encode($body) : $body) : '')) or diag(ref $d ? $json->encode($d) : $d);
+		ok($check->(), '... is right') or diag(ref $d ? $json->encode($d) : $d) if $check;
+		return;
+	};
+	my $state = sub { sql($node, "SELECT status || coalesce(' ' || status_reason, '') FROM sched.jobs WHERE job_id = $id") };
+	$table->('GET', '/jobs', undef, 200, sub { $d->[0]{name} eq 'by path' });
+	$table->('GET', '/jobs?name=eq.nobody', undef, 200, sub { @$d == 0 });
+	$table->('GET', '/jobs/active', undef, 200, sub { $d->[0]{job_id} == $id });
+	$table->('GET', "/jobs/$id", undef, 200, sub { $d->{name} eq 'by path' });
+	$table->('GET', '/jobs/987654321', undef, 404, sub { $d->{message} =~ /987654321/ && $d->{code} eq '42704' });
+	$table->('GET', '/jobs/abc', undef, 404, sub { $d->{code} eq '404' });
+	$table->('PUT', "/jobs/$id", { priority => 9 }, 200, sub { sql($node, "SELECT priority FROM sched.jobs WHERE job_id = $id") == 9 });
+	$table->('PUT', "/jobs/$id", { priority => 99 }, 400);
+	$table->('PUT', "/jobs/$id", 'no JSON', 400);
+	$table->('PUT', "/jobs/$id", '{"priority": 1},"job_id":0', 200, sub { sql($node, "SELECT priority FROM sched.jobs WHERE job_id = $id") == 1 });
+	$table->('PUT', "/jobs/$id", '{"priority": 1}}', 400);
+	$table->('POST', "/jobs/$id/pause", undef, 200, sub { $state->() eq 'paused' });
+	$table->('POST', "/jobs/$id/resume", '{}', 200, sub { $state->() eq 'active' });
+	$table->('POST', "/jobs/$id/pause", qq({\n  "reason": "a {b} }"\n}\n), 200, sub { $state->() eq 'paused a {b} }' });
+	$table->('POST', "/jobs/$id/resume", { job_id => 0 }, 200, sub { $state->() eq 'active' });
+	$table->('POST', "/jobs/$id/disable", 'garbage', 400);
+	$table->('POST', "/jobs/$id/disable", '[1]', 400);
+	$table->('POST', "/jobs/$id/disable", '{"reason":"a"},{"b":1}', 400);
+	$table->('POST', "/jobs/$id/disable", { reason => 'x' x 100_000 }, 200, sub { $state->() =~ /^disabled x+$/ });
+	$table->('POST', "/jobs/$id/activate", undef, 200, sub { $state->() =~ /^active/ });
+	$table->('GET', "/jobs/$id/activate", undef, 405);
+	$table->('PATCH', "/jobs/$id", '{}', 405);
+	$table->('POST', '/tasks', { job_id => $id, parameters => { a => 1 } }, 201, sub { $h->{location} =~ m{/api/v1/tasks/$d$} });
+	my $t = $d;
+	sql($node, "SELECT sched.wait_for_task($t)");
+	$table->('GET', '/tasks', undef, 200, sub { grep { $_->{task_id} == $t } @$d });
+	$table->('GET', "/tasks/job/$id", undef, 200, sub { $d->[0]{task_id} == $t });
+	$table->('GET', '/tasks/status/completed', undef, 200, sub { grep { $_->{task_id} == $t } @$d });
+	$table->('GET', '/tasks/status/nonsense', undef, 400);
+	$table->('GET', "/tasks/$t", undef, 200, sub { $d->{parameters}{a} == 1 });
+	$table->('POST', '/tasks', { job_id => $id, run_at => '2100-01-01' }, 201);
+	my $later = $d;
+	$table->('POST', "/tasks/$later/cancel", { reason => 'no' }, 200, sub { sql($node, "SELECT status || reason FROM sched.get_task($later)") eq 'cancelledno' });
+	$table->('POST', "/tasks/$later/cancel", undef, 200, sub { !$d });
+	$table->('GET', "/tasks/$later/logs", undef, 200, sub { @$d == 0 });
+	$table->('POST', "/tasks/$later/log", { attempt => 1, level => 'info', message => 'x' }, 409);
+	$table->('DELETE', "/jobs/$id", undef, 200);
+	$table->('GET', "/jobs/$id", undef, 404);
+	is(($rest->('', 'GET', '/api/v1/jobs'))[0], 401, 'who does not say who he is sees no jobs');
+	is(($rest->('bob', 'POST', "/api/v1/tasks/$later/cancel"))[0], 403, 'who is somebody else does not cancel a task');
+	for my $path ('/jobs', '/rpc/health', '/rpc/create_job', '/of_job/pause_job', '/triggers', '/openapi', '/')
+	{
+		is(($rest->('alice', 'GET', $path))[0], 404, "GET $path is no way past the paths");
+	}
+	($s, $d, $h) = $rest->('', 'GET', '/actuator/health');
+	is("$s $d->{status}", '200 UP', 'GET /actuator/health');
+	like($h->{'content-type'}, qr{^application/json}, '... as JSON');
+	is(($rest->('', 'GET', '/actuator/health/readiness'))[1]{status}, 'UP', 'GET /actuator/health/readiness');
+	($s, $d, $h) = $rest->('vera', 'GET', '/actuator/prometheus', undef, Accept => 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1');
+	is($s, 200, 'GET /actuator/prometheus');
+	like($h->{'content-type'}, qr{^text/plain; version=0\.0\.4}, '... as plain text');
+	like($d, qr/^scheduler_tasks_completed_count \d+$/m, '... and not as JSON');
+	$node->append_conf('postgresql.conf', 'sched.enabled = off');
+	$node->reload;
+	ok(wait_until(sub { ($s, $d) = $rest->('', 'GET', '/actuator/health/readiness'); $s == 503 && $d->{status} eq 'DOWN' }), 'who is not ready says 503');
+	is(($rest->('', 'GET', '/actuator/health/liveness'))[0], 200, 'but lives');
+	kill 'TERM', $pid, $postgrest;
+	waitpid $_, 0 for $pid, $postgrest;
+}
+
+$node->stop;
+done_testing();
