@@ -1,8 +1,8 @@
 /*
- * Segments: the partitions of _task, _outcome, _log, _node and _letter.
+ * Segments: the partitions of _task, _outcome, _log, _node, _letter and _lease.
  *
  * Segment n holds the task ids from n million up to, not including, the next
- * million, in _task_n, _outcome_n, _log_n, _node_n and _letter_n.  The scheduler calls what stands
+ * million, in _task_n, _outcome_n and so on.  The scheduler calls what stands
  * here, each call in a transaction of its own:
  *
  *	_segments_ensure	makes segments ahead of the sequence of task ids
@@ -33,11 +33,13 @@ CREATE TABLE sched._outcome_default PARTITION OF sched._outcome DEFAULT;
 CREATE TABLE sched._log_default PARTITION OF sched._log DEFAULT;
 CREATE TABLE sched._node_default PARTITION OF sched._node DEFAULT;
 CREATE TABLE sched._letter_default PARTITION OF sched._letter DEFAULT;
+CREATE TABLE sched._lease_default PARTITION OF sched._lease DEFAULT;
 COMMENT ON TABLE sched._task_default IS 'Tasks for which there was no segment. Normally empty.';
 COMMENT ON TABLE sched._outcome_default IS 'Outcomes for which there was no segment. Normally empty.';
 COMMENT ON TABLE sched._log_default IS 'Log lines for which there was no segment. Normally empty.';
 COMMENT ON TABLE sched._node_default IS 'Places of tasks for which there was no segment. Normally empty.';
 COMMENT ON TABLE sched._letter_default IS 'Letters for which there was no segment. Normally empty.';
+COMMENT ON TABLE sched._lease_default IS 'Leases for which there was no segment. Normally empty.';
 
 CREATE FUNCTION sched._segment_width() RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -52,18 +54,18 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION sched._segment_position() IS 'The task id that is next in turn.';
 
-/* Are the five partitions of a segment there and attached? */
+/* Are all partitions of a segment there and attached? */
 CREATE FUNCTION sched._segment_intact(p_segment_id int) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN EXISTS (SELECT FROM sched._segment WHERE segment_id = p_segment_id)
-		AND (SELECT count(*) = 5
+		AND (SELECT count(*) = 6
 			 FROM pg_catalog.pg_inherits i
 			 JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
 			 JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 			 WHERE i.inhparent IN ('sched._task'::regclass, 'sched._outcome'::regclass,
 								   'sched._log'::regclass, 'sched._node'::regclass,
-								   'sched._letter'::regclass)
+								   'sched._letter'::regclass, 'sched._lease'::regclass)
 			   AND c.relname = p.relname || '_' || p_segment_id
 			   AND c.relnamespace = p.relnamespace
 			   AND NOT i.inhdetachpending);
@@ -85,7 +87,7 @@ DECLARE
 	v_parent	text;
 	v_name		text;
 BEGIN
-	FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log', '_node', '_letter'] LOOP
+	FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log', '_node', '_letter', '_lease'] LOOP
 		v_name := v_parent || '_' || p_segment_id;
 		CONTINUE WHEN EXISTS
 			(SELECT FROM pg_catalog.pg_inherits
@@ -177,7 +179,8 @@ BEGIN
 				  UNION ALL SELECT max(task_id) FROM sched._outcome_default
 				  UNION ALL SELECT max(task_id) FROM sched._log_default
 				  UNION ALL SELECT max(task_id) FROM sched._node_default
-				  UNION ALL SELECT max(task_id) FROM sched._letter_default) AS d(id);
+				  UNION ALL SELECT max(task_id) FROM sched._letter_default
+				  UNION ALL SELECT max(task_id) FROM sched._lease_default) AS d(id);
 		END IF;
 	END IF;
 
@@ -299,8 +302,8 @@ DECLARE
 BEGIN
 	/* In the order in which everybody else comes by them. */
 	LOCK TABLE ONLY sched._task, ONLY sched._outcome, ONLY sched._log, ONLY sched._node,
-		ONLY sched._letter IN ACCESS EXCLUSIVE MODE;
-	FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log', '_node', '_letter'] LOOP
+		ONLY sched._letter, ONLY sched._lease IN ACCESS EXCLUSIVE MODE;
+	FOREACH v_parent IN ARRAY ARRAY['_task', '_outcome', '_log', '_node', '_letter', '_lease'] LOOP
 		v_name := v_parent || '_' || p_segment_id;
 		CONTINUE WHEN to_regclass('sched.' || v_name) IS NULL;
 		IF EXISTS (SELECT FROM pg_catalog.pg_depend
@@ -335,9 +338,9 @@ DECLARE
 BEGIN
 	UPDATE sched._segment SET thinned_at = sched._now() WHERE segment_id = p_segment_id;
 	BEGIN
-		EXECUTE format('LOCK TABLE sched.%I, sched.%I, sched.%I, sched.%I, sched.%I IN ACCESS EXCLUSIVE MODE',
+		EXECUTE format('LOCK TABLE sched.%I, sched.%I, sched.%I, sched.%I, sched.%I, sched.%I IN ACCESS EXCLUSIVE MODE',
 					   '_task_' || p_segment_id, '_outcome_' || p_segment_id, '_log_' || p_segment_id,
-					   '_node_' || p_segment_id, '_letter_' || p_segment_id);
+					   '_node_' || p_segment_id, '_letter_' || p_segment_id, '_lease_' || p_segment_id);
 		EXECUTE format('SELECT count(*) FROM sched.%I', '_task_' || p_segment_id) INTO v_all;
 		EXECUTE format(
 			'CREATE TEMP TABLE _keep ON COMMIT DROP AS SELECT t.task_id FROM sched.%I t '
@@ -359,6 +362,14 @@ BEGIN
 						   v_parent || '_' || p_segment_id);
 			DROP TABLE pg_temp._rows;
 		END LOOP;
+		/* A lease stands for several tasks, and stays while one of them does. */
+		EXECUTE format(
+			'CREATE TEMP TABLE _rows ON COMMIT DROP AS SELECT l.* FROM sched.%I l WHERE EXISTS '
+			'(SELECT FROM pg_temp._keep k WHERE k.task_id = l.task_id OR k.task_id = ANY (l.task_ids))',
+			'_lease_' || p_segment_id);
+		EXECUTE format('TRUNCATE sched.%I', '_lease_' || p_segment_id);
+		EXECUTE format('INSERT INTO sched.%I SELECT * FROM pg_temp._rows', '_lease_' || p_segment_id);
+		DROP TABLE pg_temp._rows;
 		DROP TABLE pg_temp._keep;
 		RETURN true;
 	EXCEPTION WHEN lock_not_available OR deadlock_detected OR undefined_table THEN
@@ -424,6 +435,7 @@ BEGIN
 		DELETE FROM sched._letter_default WHERE task_id = ANY (v_ids);
 		DELETE FROM sched._node_default WHERE task_id = ANY (v_ids);
 		DELETE FROM sched._log_default WHERE task_id = ANY (v_ids);
+		DELETE FROM sched._lease_default WHERE task_id = ANY (v_ids);
 		DELETE FROM sched._outcome_default WHERE task_id = ANY (v_ids);
 		DELETE FROM sched._task_default WHERE task_id = ANY (v_ids);
 		RETURN 1;
@@ -460,6 +472,16 @@ BEGIN
 		 WHERE old.status = 'deleted' AND old.updated_at < v_cutoff
 		   AND NOT EXISTS (SELECT FROM sched._task t WHERE t.job_id = old.job_id)
 		 LIMIT 1000));
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	IF v_count > 0 THEN
+		RETURN 1;
+	END IF;
+
+	/* Executors that were deregistered before any task that is left. */
+	DELETE FROM sched._executor e
+	WHERE e.executor_id = ANY (ARRAY
+		(SELECT old.executor_id FROM sched._executor old
+		 WHERE old.status = 'deregistered' AND old.updated_at < v_cutoff LIMIT 1000));
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	RETURN (v_count > 0)::int;
 END $$;

@@ -31,8 +31,8 @@ COMMENT ON FUNCTION sched._outcome_status("char") IS 'The word for the code of a
 
 /* The built-in workers are two executors; while a task runs its worker is shown. */
 CREATE FUNCTION sched._executor_name(executor_id int) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN CASE executor_id WHEN 1 THEN 'sql' WHEN 2 THEN 'http' ELSE executor_id::text END;
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'sched_executor_name';
 COMMENT ON FUNCTION sched._executor_name(int) IS 'The name of an executor.';
 
 /*

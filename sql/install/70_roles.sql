@@ -42,15 +42,16 @@ RETURN (
 		ARRAY['resume_all', 'assign_task', 'detect_failed_executors', 'activate_executor',
 			'deactivate_executor'] AS manage,
 		ARRAY['register_executor', 'activate_executor', 'deactivate_executor', 'deregister_executor',
-			'rotate_executor_token', 'heartbeat', 'claim_tasks', 'start_task', 'complete_task', 'fail_task',
-			'complete_tasks', 'fail_tasks', 'log_task', 'report_progress', 'acquire_lock',
+			'rotate_executor_token', 'heartbeat', 'claim_tasks', 'complete_and_claim', 'wait_for_tasks', 'start_task',
+			'start_tasks', 'complete_task', 'fail_task', 'complete_tasks', 'fail_tasks', 'log_task', 'report_progress', 'acquire_lock',
 			'release_lock'] AS execute) AS f);
 COMMENT ON FUNCTION sched._role_functions(text) IS 'The public functions that a role may call.';
 
 /* The private functions that views call with their reader's rights. */
 CREATE FUNCTION sched._view_functions() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ARRAY['_can_see', '_now', '_outcome_status', '_executor_name', '_live_task', '_live_jobs', '_attempt_before'];
+RETURN ARRAY['_can_see', '_now', '_outcome_status', '_executor_name', '_live_task', '_live_jobs', '_attempt_before',
+	'_live_executors', '_cluster_counts'];
 COMMENT ON FUNCTION sched._view_functions() IS 'The private functions that the reader of a view needs.';
 
 /* A role that is there already is taken only if it is as harmless as a new one. */
@@ -117,7 +118,7 @@ BEGIN
 			  AND p.proname = ANY (sched._role_functions(v_role))
 			ORDER BY p.oid
 		LOOP
-			EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_object, v_role);
+			EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', v_object, v_role);
 		END LOOP;
 		CONTINUE WHEN v_role = 'sched_executor';
 		FOR v_object IN

@@ -14,7 +14,6 @@
 
 #include "application/attempt.h"
 #include "application/record.h"
-#include "common/hashfn.h"
 #include "infrastructure/pending.h"
 #include "infrastructure/task_type.h"
 
@@ -27,6 +26,9 @@ sched_attempt_copy(const QTask *task, SchedAttempt *attempt)
 	attempt->attempt = task->attempt;
 	attempt->tries = task->tries;
 	attempt->losses = task->losses;
+	attempt->executor_id = task->executor == 0 ? 0 :
+		sched_executor_of(task)->spec.executor_id;
+	attempt->stop = task->stop;
 	attempt->progress = task->progress;
 	attempt->due_at = task->due_at;
 	attempt->queued_at = task->queued_at;
@@ -58,7 +60,9 @@ goes_on(const SchedJob *job, const SchedAttempt *attempt,
 		case SCHED_OUTCOME_LOST:
 		case SCHED_OUTCOME_RELEASED:
 			*counts = false;
-			*retry_at = now + loss_delay(attempt->losses);
+			/* what was never started goes to the next one at once */
+			*retry_at = attempt->started_at == 0 ? now :
+				now + loss_delay(attempt->losses);
 			return true;
 
 		case SCHED_OUTCOME_FAILED:
@@ -82,42 +86,54 @@ goes_on(const SchedJob *job, const SchedAttempt *attempt,
 }
 
 bool
-sched_attempt_end(const SchedJob *job, const SchedAttempt *attempt,
-				  const SchedEnd *end, TimestampTz now)
+sched_attempt_outcome(const SchedJob *job, const SchedAttempt *attempt,
+					  const SchedEnd *end, TimestampTz now,
+					  SchedOutcome *outcome, bool *counts)
 {
-	SchedOutcome outcome = {0};
 	TimestampTz retry_at = 0;
-	bool		counts = true;
-	bool		again = goes_on(job, attempt, end, now, &retry_at, &counts);
+	bool		again;
 
-	outcome.task_id = attempt->task_id;
-	outcome.job_id = attempt->job_id;
-	outcome.run_id = attempt->run_id;
-	outcome.attempt = attempt->attempt;
-	outcome.status = end->status;
-	outcome.final = !again;
-	outcome.finished_at = now;
-	outcome.queued_at = attempt->queued_at;
-	outcome.started_at = attempt->started_at;
-	outcome.retry_at = retry_at;
-	outcome.executor_id = end->executor_id;
-	outcome.row_count = end->row_count;
-	outcome.progress = attempt->progress;
-	outcome.sqlstate = end->sqlstate;
-	outcome.error = end->error;
-	outcome.reason = end->reason;
-	outcome.result = end->result;
+	*counts = true;
+	again = goes_on(job, attempt, end, now, &retry_at, counts);
+	outcome->task_id = attempt->task_id;
+	outcome->job_id = attempt->job_id;
+	outcome->run_id = attempt->run_id;
+	outcome->attempt = attempt->attempt;
+	outcome->status = end->status;
+	outcome->final = !again;
+	outcome->finished_at = now;
+	outcome->queued_at = attempt->queued_at;
+	outcome->started_at = attempt->started_at;
+	outcome->retry_at = retry_at;
+	outcome->executor_id = end->executor_id;
+	outcome->row_count = end->row_count;
+	outcome->progress = attempt->progress;
+	outcome->sqlstate = end->sqlstate;
+	outcome->error = end->error;
+	outcome->reason = end->reason;
+	outcome->result = end->result;
 	if (!again && (end->status == SCHED_OUTCOME_LOST ||
 				   end->status == SCHED_OUTCOME_RELEASED))
 	{
 		/* the job is gone, nobody will run it again */
-		outcome.status = SCHED_OUTCOME_CANCELLED;
-		outcome.reason = "the job no longer exists";
+		outcome->status = SCHED_OUTCOME_CANCELLED;
+		outcome->reason = "the job no longer exists";
 	}
-	sched_record_outcomes(&outcome, 1);
+	return again;
+}
 
+bool
+sched_attempt_end(const SchedJob *job, const SchedAttempt *attempt,
+				  const SchedEnd *end, TimestampTz now)
+{
+	SchedOutcome outcome;
+	bool		counts;
+	bool		again = sched_attempt_outcome(job, attempt, end, now, &outcome,
+											  &counts);
+
+	sched_record_outcomes(&outcome, 1);
 	if (again)
-		sched_pending_retry_task(attempt->task_id, retry_at, counts);
+		sched_pending_retry_task(attempt->task_id, outcome.retry_at, counts);
 	else
 		sched_pending_finish_task(attempt->task_id);
 	return !again;
@@ -129,17 +145,13 @@ sched_lane_spec(const SchedJob *job, QLaneSpec *spec)
 	/* compared as a whole, so the padding has to be the same too */
 	MemSet(spec, 0, sizeof(QLaneSpec));
 	spec->job_id = job->job_id;
-	if (strcmp(job->type, "sql") == 0 ||
+	spec->kind = sched_queue_kind(job->type);
+	if (spec->kind == SCHED_KIND_SQL ||
 		sched_task_type(job->type)->handler != NULL)
 	{
 		spec->kind = SCHED_KIND_SQL;
 		spec->role = job->run_as;
 	}
-	else if (strcmp(job->type, "http") == 0)
-		spec->kind = SCHED_KIND_HTTP;
-	else
-		spec->kind = Max(hash_bytes((const unsigned char *) job->type,
-									strlen(job->type)), 16);
 	spec->max_running = job->max_concurrent_runs;
 	spec->paused = job->status == SCHED_JOB_PAUSED;
 }

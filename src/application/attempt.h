@@ -8,7 +8,7 @@
 #ifndef SCHED_ATTEMPT_H
 #define SCHED_ATTEMPT_H
 
-#include "infrastructure/queue.h"
+#include "infrastructure/executors.h"
 #include "infrastructure/store.h"
 
 /* An attempt, copied out of shared memory. */
@@ -20,6 +20,8 @@ typedef struct SchedAttempt
 	int			attempt;
 	int			tries;			/* earlier attempts that count */
 	int			losses;
+	int			executor_id;	/* external executor that has it, 0: none */
+	SchedStopReason stop;		/* that one was told to stop */
 	float4		progress;
 	TimestampTz due_at;
 	TimestampTz queued_at;
@@ -40,11 +42,18 @@ typedef struct SchedEnd
 	int			executor_id;
 } SchedEnd;
 
-#define SCHED_EXECUTOR_SQL	1	/* the built-in SQL workers */
-#define SCHED_EXECUTOR_HTTP	2	/* the built-in HTTP worker */
-
 /* With sched_shared->lock held. */
 extern void sched_attempt_copy(const QTask *task, SchedAttempt *attempt);
+
+/*
+ * Make the row of the outcome and decide whether another attempt follows (true;
+ * then counts says whether this one does count against the limit).  Writes
+ * nothing.
+ */
+extern bool sched_attempt_outcome(const SchedJob *job,
+								  const SchedAttempt *attempt,
+								  const SchedEnd *end, TimestampTz now,
+								  SchedOutcome *outcome, bool *counts);
 
 /*
  * Write the outcome in the running transaction and note what it means for the

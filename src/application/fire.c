@@ -345,6 +345,8 @@ occur(Batch *batch, Claimed *c, TimestampTz nominal, int64 missed)
 	task.task_id = row->task_id;
 	task.run_id = row->run_id;
 	task.due_at = Min(nominal, batch->now);
+	task.scheduled_at = row->scheduled_at;
+	task.has_parameters = row->parameters != NULL;
 	task.priority = c->job->priority;
 	task.attempt = 1;
 	task.serial = c->job->overlap_policy != SCHED_OVERLAP_ALLOW;

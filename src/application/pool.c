@@ -367,7 +367,7 @@ sched_pool_put_back(int db)
 	sched_lock(LW_EXCLUSIVE);
 	while ((task = sched_queue_next_task(db, &cursor)) != NULL)
 		if (sched_task_status_holds_lease(task->status) && task->worker == -1 &&
-			task->lane->spec.kind == SCHED_KIND_SQL)
+			task->executor == 0 && task->lane->spec.kind == SCHED_KIND_SQL)
 			sched_queue_retry(task, sched_clock_now(), false);
 	sched_unlock();
 }
@@ -518,6 +518,15 @@ sched_pool_enforce(QTask *task, SchedStopReason reason, bool at_once)
 {
 	SchedWorker *worker;
 
+	if (task->executor != 0 && reason != SCHED_STOP_TIMEOUT)
+	{
+		/* its executor hears of it with its next beat */
+		if (task->stop == SCHED_STOP_NONE)
+			task->stop = reason;
+		sched_queue_set_timer(task, at_once ? sched_clock_now() :
+							  sched_clock_now() +
+							  sched_cancel_grace * USECS_PER_SEC);
+	}
 	if (sched_queue_stop_http(task, reason) || task->worker < 0)
 		return;
 	worker = &sched_shared->workers[task->worker];

@@ -20,7 +20,7 @@
 #include "application/record.h"
 
 void
-sched_record_tasks(const SchedTaskRow *rows, int count)
+sched_record_tasks(SchedTaskRow *rows, int count)
 {
 	sched_store_insert_tasks(rows, count);
 	sched_event_of_tasks(rows, count);

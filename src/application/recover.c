@@ -21,6 +21,8 @@
 #include "application/attempt.h"
 #include "application/record.h"
 #include "application/recover.h"
+#include "application/tasks.h"
+#include "application/watch.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "infrastructure/clock.h"
@@ -42,7 +44,8 @@ static bool reading = false;
 #define LIVE_COLUMNS \
 	"SELECT t.task_id, t.job_id, t.scheduled_at, t.priority, " \
 	"t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at, t.run_id, " \
-	"n.rule, n.give_up_at "
+	"n.rule, n.give_up_at, t.ctid, t.parameters IS NOT NULL "
+#define LIVE_COLUMN_COUNT	14
 #define ENDED_ATTEMPTS \
 	"pg_catalog.bool_or(x.final) AS final, " \
 	"pg_catalog.max(x.attempt) AS attempt, " \
@@ -64,13 +67,78 @@ static bool reading = false;
 	"WHERE o.final IS NOT TRUE AND %s " \
 	"ORDER BY t.task_id"
 
+/*
+ * Leases without an outcome of their attempt: what executors were doing when
+ * the server went down.
+ */
+#define LEASED_TASKS \
+	LIVE_COLUMNS ", l.executor_id, l.leased_at, l.started_at " \
+	"FROM sched._task t LEFT JOIN " \
+	"(SELECT x.task_id, " ENDED_ATTEMPTS \
+	"FROM sched._outcome x WHERE x.task_id >= $1 GROUP BY x.task_id) o " \
+	"ON o.task_id = t.task_id JOIN " \
+	"(SELECT coalesce(u.task_id, r.task_id) AS task_id, " \
+	"coalesce(u.attempt, r.attempt) AS attempt, " \
+	"pg_catalog.max(r.executor_id) AS executor_id, " \
+	"pg_catalog.min(r.leased_at) AS leased_at, " \
+	"pg_catalog.max(r.leased_at) FILTER (WHERE r.kind IN ('r', 's')) AS started_at " \
+	"FROM sched._lease r LEFT JOIN LATERAL " \
+	"unnest(r.task_ids, r.attempts) AS u (task_id, attempt) ON true " \
+	"WHERE r.task_id >= $1 GROUP BY 1, 2) l " \
+	"ON l.task_id = t.task_id AND l.attempt = coalesce(o.attempt, 0) + 1 " \
+	"LEFT JOIN sched._node n ON n.task_id = t.task_id " \
+	"WHERE o.final IS NOT TRUE AND t.task_id >= $1 " \
+	"ORDER BY t.task_id"
+
+/* The executor of a lease is no longer there: nobody will end the attempt. */
+static void
+end_orphan(const SchedJob *job, int64 task_id, int executor_id,
+		   TimestampTz started_at, TimestampTz now)
+{
+	SchedTaskStatus status;
+	SchedAttempt attempt;
+	SchedEnd	end = {0};
+
+	if (!sched_task_live(task_id, &status, &attempt))
+		return;
+	attempt.started_at = started_at;
+	end.status = started_at == 0 ? SCHED_OUTCOME_RELEASED : SCHED_OUTCOME_LOST;
+	end.error = started_at == 0 ? NULL : "its executor is gone";
+	end.reason = started_at == 0 ? "its executor is gone" : NULL;
+	end.sqlstate = started_at == 0 ? NULL : "08006";
+	end.row_count = SCHED_UNSET;
+	end.executor_id = executor_id;
+	(void) sched_attempt_end(job, &attempt, &end, now);
+}
+
+/* The lease of a task that has just been entered. */
+static void
+enter_lease(int db, const SchedJob *job, int64 task_id, int executor_id,
+			TimestampTz leased_at, TimestampTz started_at, TimestampTz now)
+{
+	QTask	   *task;
+	QExecutor  *executor;
+
+	sched_lock(LW_EXCLUSIVE);
+	task = sched_queue_find(db, task_id);
+	executor = sched_executor_find_id(db, executor_id);
+	if (task != NULL && executor != NULL)
+		sched_queue_restore_lease(executor, task, leased_at, started_at,
+								  started_at == 0 || job->timeout <= 0 ? 0 :
+								  started_at + job->timeout);
+	sched_unlock();
+	if (task != NULL && executor == NULL)
+		end_orphan(job, task_id, executor_id, started_at, now);
+}
+
 /* One row into the queue.  The job is the one of the row before, mostly. */
 static void
 enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 		  MemoryContext job_context, TimestampTz now)
 {
-	bool		n[12];
-	Datum		v[12];
+	bool		n[LIVE_COLUMN_COUNT + 3];
+	Datum		v[LIVE_COLUMN_COUNT + 3];
+	bool		leased = desc->natts > LIVE_COLUMN_COUNT;
 	QTaskSpec	spec = {0};
 	QLaneSpec	lane;
 	int64		job_id;
@@ -93,7 +161,10 @@ enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 	spec.losses = n[7] ? 0 : (uint16) Min(DatumGetInt64(v[7]), 1000);
 	spec.retrying = !n[8];
 	spec.due_at = DatumGetTimestampTz(n[8] ? v[2] : v[8]);
-	if (!n[10] && n[5])
+	spec.scheduled_at = DatumGetTimestampTz(v[2]);
+	spec.tid = *(ItemPointer) DatumGetPointer(v[12]);
+	spec.has_parameters = DatumGetBool(v[13]);
+	if (!n[10] && n[5] && !leased)
 	{
 		/* it has not been started yet: it may have to wait for others */
 		SchedJoinRule rule = SCHED_JOIN_ALL_SUCCESS;
@@ -131,6 +202,12 @@ enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 	sched_lock(LW_EXCLUSIVE);
 	(void) sched_queue_add(db, &lane, &spec, true, now);
 	sched_unlock();
+	if (leased)
+		enter_lease(db, *job, spec.task_id,
+					DatumGetInt32(v[LIVE_COLUMN_COUNT]),
+					DatumGetTimestampTz(v[LIVE_COLUMN_COUNT + 1]),
+					n[LIVE_COLUMN_COUNT + 2] ? 0 :
+					DatumGetTimestampTz(v[LIVE_COLUMN_COUNT + 2]), now);
 }
 
 /* Run a query of the shape of LIVE_TASKS; gives the last task_id and the count. */
@@ -221,10 +298,12 @@ sched_recover_all(int db)
 	Datum		args[2];
 	int64		last;
 	bool		isnull;
+	bool		first;
 	char	   *query;
 
 	sched_lock(LW_EXCLUSIVE);
 	reading = true;
+	first = !database->executors_loaded;
 	database->rescan = false;
 	database->loaded = true;
 	database->horizon = horizon;
@@ -239,6 +318,16 @@ sched_recover_all(int db)
 	if (isnull)
 		args[0] = Int64GetDatum(0);
 	args[1] = TimestampTzGetDatum(horizon);
+	/* leases first: whatever else memory has no room for, it has for them */
+	if (first)
+	{
+		sched_watch_load(db);
+		(void) enter_all(db, LEASED_TASKS, 1, types, args, NULL, PG_UINT64_MAX,
+						 &last);
+		sched_lock(LW_EXCLUSIVE);
+		database->executors_loaded = true;
+		sched_unlock();
+	}
 	query = psprintf(LIVE_TASKS, "x.task_id >= $1",
 					 "t.task_id >= $1 AND "
 					 "(o.retry_at IS NOT NULL OR t.scheduled_at <= $2)");

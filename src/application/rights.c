@@ -31,8 +31,8 @@ sched_verb_from_name(const char *name, SchedVerb *verb)
 	return true;
 }
 
-static bool
-has_role(Oid caller, const char *name)
+bool
+sched_has_role(Oid caller, const char *name)
 {
 	Oid			role = get_role_oid(name, true);
 
@@ -46,12 +46,12 @@ sched_may(Oid caller, Oid owner, SchedVerb verb)
 		return true;
 	if (OidIsValid(owner) && has_privs_of_role(caller, owner))
 		return true;
-	if (has_role(caller, "sched_admin"))
+	if (sched_has_role(caller, "sched_admin"))
 		return true;
-	if (verb <= SCHED_MAY_OPERATE && has_role(caller, "sched_operator"))
+	if (verb <= SCHED_MAY_OPERATE && sched_has_role(caller, "sched_operator"))
 		return true;
 	return verb == SCHED_MAY_SEE &&
-		(has_role(caller, "sched_viewer") || caller == sched_store_owner());
+		(sched_has_role(caller, "sched_viewer") || caller == sched_store_owner());
 }
 
 void

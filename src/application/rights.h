@@ -20,6 +20,9 @@ extern bool sched_verb_from_name(const char *name, SchedVerb *verb);
 /* An owner of InvalidOid stands for what belongs to nobody. */
 extern bool sched_may(Oid caller, Oid owner, SchedVerb verb);
 
+/* Has the caller one of the roles of sched.create_roles()? */
+extern bool sched_has_role(Oid caller, const char *name);
+
 /* Raise 42501 unless the current user may; object as in 'job "nightly"'. */
 extern void sched_require_right(Oid owner, SchedVerb verb,
 								const char *object);

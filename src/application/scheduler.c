@@ -31,6 +31,7 @@
 #include "application/triggers.h"
 #include "application/upkeep.h"
 #include "application/waiting.h"
+#include "application/watch.h"
 #include "infrastructure/calendar_table.h"
 #include "infrastructure/chores.h"
 #include "infrastructure/clock.h"
@@ -137,13 +138,24 @@ ring_timers(void)
 	TimestampTz now = sched_clock_now();
 	SchedAttempt ready[64];
 	int			ready_count = 0;
+	SchedExpired expired[256];
+	int			count = 0;
 	QTask	   *task;
 	bool		full = false;	/* so many wait that the rest rings later */
 
 	sched_lock(LW_EXCLUSIVE);
 	while (!full && (task = sched_queue_first_timer(my_db)) != NULL &&
-		   task->timer_at <= now)
+		   task->timer_at <= now && count < lengthof(expired))
 	{
+		if (task->executor != 0)
+		{
+			if (sched_watch_is_over(task, now))
+			{
+				expired[count].task_id = task->task_id;
+				expired[count++].attempt = task->attempt;
+			}
+			continue;
+		}
 		switch ((SchedTaskStatus) task->status)
 		{
 			case SCHED_TASK_SCHEDULED:
@@ -182,6 +194,8 @@ ring_timers(void)
 	}
 	sched_unlock();
 	log_ready(ready, ready_count);
+	if (count > 0)
+		sched_watch_expire(expired, count);
 }
 
 /* Jobs whose definition changed, or whose run ended. */
@@ -327,6 +341,7 @@ turn(void)
 	check_restored();
 	sched_pool_settle(my_db);
 	sched_chore_upkeep(my_db);
+	sched_watch_run(my_db);
 
 	if (sched_enabled && !database->held)
 	{
@@ -397,6 +412,7 @@ time_to_sleep(void)
 	TimestampTz by_clock = now + MAX_SLEEP;
 	TimestampTz by_real = real_now + MAX_SLEEP;
 	TimestampTz first = sched_triggers_next();
+	TimestampTz watch_by_real;
 	QTask	   *task;
 	int64		wait;
 
@@ -413,6 +429,10 @@ time_to_sleep(void)
 	if (task != NULL && sched_enabled && !database->held)
 		sooner(&by_clock, task->timer_at);
 	sooner(&by_real, sched_chores_next(my_db));
+	sooner(&by_clock, sched_watch_next(my_db, &watch_by_real));
+	sooner(&by_real, watch_by_real);
+	if (database->settle_executors)
+		by_real = real_now;
 	database->sleep_until = by_clock;
 	database->cycles++;
 	database->last_cycle_at = real_now;
@@ -508,6 +528,7 @@ sched_scheduler_main(Datum slot)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			sched_watch_reconfigured(my_db);
 		}
 		if (database->leave)
 			depart(SCHED_EXIT_ASKED);

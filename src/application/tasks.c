@@ -148,6 +148,9 @@ note_task(const SchedJob *job, const QLaneSpec *lane, uint32 generation,
 	spec.task_id = row->task_id;
 	spec.run_id = row->run_id;
 	spec.due_at = Max(row->scheduled_at, row->created_at);
+	spec.scheduled_at = row->scheduled_at;
+	spec.tid = row->tid;
+	spec.has_parameters = row->parameters != NULL;
 	spec.priority = row->priority != 0 ? row->priority : job->priority;
 	spec.attempt = 1;
 	if (row->waits != SCHED_WAITS_FOR_NOTHING)
@@ -296,6 +299,8 @@ is_stopping(int64 task_id)
 	me = sched_shmem_my_database();
 	if (me >= 0)
 		task = sched_queue_find(me, task_id);
+	if (task != NULL && task->executor != 0)
+		stopping = task->stop != SCHED_STOP_NONE;
 	if (task != NULL && task->worker >= 0)
 		stopping = sched_shared->workers[task->worker].stop != SCHED_STOP_NONE;
 	else if (task != NULL && task->worker == SCHED_WORKER_HTTP)
@@ -359,8 +364,12 @@ prepare_cancel(const SchedTaskRow *row, const char *reason, TimestampTz now,
 	if (is_live)
 	{
 		outcome->attempt = live.attempt;
-		if (sched_task_status_holds_lease(status))
+		if (status == SCHED_TASK_RUNNING)
+		{
+			/* whoever runs it may still end it before he is told */
+			sched_pending_unreserve_task(task_id);
 			return CANCEL_RUNNING;
+		}
 		if (status == SCHED_TASK_READY)
 			outcome->queued_at = live.queued_at;
 	}

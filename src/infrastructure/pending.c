@@ -22,6 +22,7 @@
 #include "infrastructure/listener.h"
 #include "infrastructure/pending.h"
 #include "infrastructure/settings.h"
+#include "infrastructure/waiters.h"
 #include "infrastructure/wake.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -42,6 +43,12 @@ typedef enum NoteKind
 	NOTE_LETTER,
 	NOTE_EVALUATE,
 	NOTE_MOVED,
+	NOTE_LEASES,
+	NOTE_STARTS,
+	NOTE_ENDS,
+	NOTE_EXECUTOR,
+	NOTE_EXECUTOR_GONE,
+	NOTE_EXECUTOR_ONLINE,
 	NOTE_JOB,
 	NOTE_CHORE,
 	NOTE_SEGMENTS,
@@ -63,6 +70,8 @@ typedef struct Note
 	int			flag;
 	uint64		xid;			/* of the transaction, in full */
 	uint32		job_generation;
+	QTaskBatch *batch;			/* NOTE_LEASES, NOTE_STARTS, NOTE_ENDS */
+	QExecutorSpec *executor;
 	QLaneSpec	lane;
 	QTaskSpec	task;
 } Note;
@@ -70,6 +79,9 @@ typedef struct Note
 static Note *notes;				/* in TopTransactionContext */
 static int	note_count;
 static int	note_capacity;
+
+static void undo_note(const Note *note, int me, TimestampTz now);
+static void hold_again(int me);
 
 static Note *
 add_note(NoteKind kind, int64 id)
@@ -94,6 +106,8 @@ add_note(NoteKind kind, int64 id)
 	note->id = id;
 	note->at = 0;
 	note->flag = 0;
+	note->batch = NULL;
+	note->executor = NULL;
 	return note;
 }
 
@@ -228,6 +242,90 @@ sched_pending_job_moved(int64 job_id)
 }
 
 void
+sched_pending_unreserve_task(int64 task_id)
+{
+	int			me = sched_shmem_my_database();
+	Note	   *note = &notes[note_count - 1];
+
+	if (note->kind != NOTE_RESERVE || note->id != task_id)
+		return;
+	note_count--;
+	if (me < 0)
+		return;
+	sched_lock(LW_EXCLUSIVE);
+	undo_note(note, me, sched_clock_now());
+	hold_again(me);
+	sched_unlock();
+}
+
+static QTaskBatch *
+add_batch(NoteKind kind, int capacity)
+{
+	QTaskBatch *batch;
+	Note	   *note;
+
+	batch = MemoryContextAllocHuge(TopTransactionContext,
+								   offsetof(QTaskBatch, refs) +
+								   (Size) capacity * sizeof(QTaskRef));
+	batch->count = 0;
+	note = add_note(kind, 0);
+	note->batch = batch;
+	return batch;
+}
+
+QTaskBatch *
+sched_pending_leases(int capacity)
+{
+	return add_batch(NOTE_LEASES, capacity);
+}
+
+QTaskBatch *
+sched_pending_starts(int capacity)
+{
+	return add_batch(NOTE_STARTS, capacity);
+}
+
+QTaskBatch *
+sched_pending_ends(int capacity)
+{
+	return add_batch(NOTE_ENDS, capacity);
+}
+
+bool
+sched_pending_executor(const QExecutorSpec *spec, bool is_new)
+{
+	QExecutorSpec *copy = MemoryContextAlloc(TopTransactionContext,
+											 sizeof(QExecutorSpec));
+	Note	   *note = add_note(NOTE_EXECUTOR, spec->executor_id);
+	int			me = sched_shmem_my_database();
+	bool		room = true;
+
+	*copy = *spec;
+	note->executor = copy;
+	note->flag = is_new;
+	if (is_new && me >= 0)
+	{
+		sched_lock(LW_EXCLUSIVE);
+		room = sched_executor_put(me, spec, MyProcPid,
+								  sched_clock_now()) != NULL;
+		sched_unlock();
+	}
+	return room;
+}
+
+void
+sched_pending_executor_gone(int executor_id)
+{
+	add_note(NOTE_EXECUTOR_GONE, executor_id);
+}
+
+void
+sched_pending_executor_online(int executor_id)
+{
+	add_note(NOTE_EXECUTOR_ONLINE, executor_id);
+}
+
+void
 sched_pending_job_changed(int64 job_id, int paused)
 {
 	Note	   *note;
@@ -292,6 +390,122 @@ sched_pending_wake_scheduler(void)
 	add_note(NOTE_SCHEDULER, 0);
 }
 
+/* ---------- tasks that the transaction holds ---------- */
+
+/* The attempt is over and another one is to follow. */
+static void
+end_attempt(QTask *task, TimestampTz retry_at, bool counts, TimestampTz now)
+{
+	task->ending_pid = 0;
+	if (task->status == SCHED_TASK_RUNNING)
+		sched_queue_retry(task, retry_at, counts);
+	else if (task->status == SCHED_TASK_ASSIGNED)
+		sched_queue_release(task, now);
+}
+
+/* Does the entry still belong to that task? */
+static inline bool
+is_there(const QTaskRef *ref, int me)
+{
+	return ref->task->db == me && ref->task->task_id == ref->task_id;
+}
+
+static void
+apply_ref(NoteKind kind, const QTaskRef *ref, int me, TimestampTz now)
+{
+	QTask	   *task = ref->task;
+
+	if (!is_there(ref, me))
+		return;
+	if (kind == NOTE_LEASES)
+		sched_queue_lease_kept(task);
+	else if (kind == NOTE_STARTS)
+		task->ending_pid = 0;
+	else if (ref->fate == Q_FINISH)
+		sched_queue_finish(task);
+	else if (ref->fate == Q_RETRY)
+		end_attempt(task, ref->retry_at, ref->counts, now);
+	else
+		sched_queue_unreserve(task, now);
+}
+
+static void
+undo_ref(NoteKind kind, const QTaskRef *ref, int me, TimestampTz now)
+{
+	QTask	   *task = ref->task;
+
+	if (!is_there(ref, me) || task->attempt != ref->attempt)
+		return;
+	if (kind == NOTE_LEASES && task->status == SCHED_TASK_ASSIGNED)
+		sched_queue_lease_undone(task);
+	else if (kind == NOTE_STARTS && task->status == SCHED_TASK_RUNNING)
+	{
+		task->ending_pid = 0;
+		sched_queue_start_undone(task);
+	}
+	else if (kind == NOTE_ENDS && task->ending_pid == MyProcPid)
+		sched_queue_unreserve(task, now);
+}
+
+/* The change has not been: what it did to memory at once is taken back. */
+static void
+undo_note(const Note *note, int me, TimestampTz now)
+{
+	QTask	   *task;
+	QExecutor  *executor;
+
+	switch (note->kind)
+	{
+		case NOTE_LEASES:
+		case NOTE_STARTS:
+		case NOTE_ENDS:
+			for (int i = note->batch->count - 1; i >= 0; i--)
+				undo_ref(note->kind, &note->batch->refs[i], me, now);
+			break;
+		case NOTE_RESERVE:
+			task = sched_queue_find(me, note->id);
+			if (task != NULL && task->ending_pid == MyProcPid)
+				sched_queue_unreserve(task, now);
+			break;
+		case NOTE_EXECUTOR:
+			executor = note->flag ? sched_executor_find_id(me, note->id) : NULL;
+			if (executor != NULL && executor->hidden_pid == MyProcPid)
+				sched_executor_remove(executor);
+			break;
+		default:
+			break;
+	}
+}
+
+/* What the transaction still holds after a rollback to a savepoint. */
+static void
+hold_again(int me)
+{
+	for (int i = 0; i < note_count; i++)
+	{
+		const Note *note = &notes[i];
+		QTask	   *task;
+
+		if (note->kind == NOTE_RESERVE)
+		{
+			task = sched_queue_find(me, note->id);
+			if (task != NULL)
+				(void) sched_queue_reserve(task, MyProcPid);
+		}
+		else if (note->batch != NULL)
+		{
+			for (int j = 0; j < note->batch->count; j++)
+			{
+				const QTaskRef *ref = &note->batch->refs[j];
+
+				if (is_there(ref, me) &&
+					sched_queue_reserve(ref->task, MyProcPid))
+					ref->task->ending |= note->kind == NOTE_ENDS;
+			}
+		}
+	}
+}
+
 /* ---------- applying ---------- */
 
 static void
@@ -299,6 +513,13 @@ apply_to_worker(QTask *task, SchedStopReason reason)
 {
 	SchedWorker *worker;
 
+	if (task->executor != 0 && task->stop == SCHED_STOP_NONE)
+	{
+		/* told with its executor's next beat; the scheduler waits no longer */
+		task->stop = reason;
+		sched_queue_set_timer(task, sched_clock_now() +
+							  sched_cancel_grace * USECS_PER_SEC);
+	}
 	if (sched_queue_stop_http(task, reason) || task->worker < 0)
 		return;
 	worker = &sched_shared->workers[task->worker];
@@ -317,6 +538,7 @@ apply_note(const Note *note, int me, TimestampTz now)
 {
 	SchedDatabase *db = &sched_shared->databases[me];
 	QTask	   *task;
+	QExecutor  *executor;
 
 	switch (note->kind)
 	{
@@ -354,9 +576,8 @@ apply_note(const Note *note, int me, TimestampTz now)
 			break;
 		case NOTE_RETRY:
 			task = sched_queue_find(me, note->id);
-			if (task != NULL &&
-				sched_task_status_holds_lease(task->status))
-				sched_queue_retry(task, note->at, note->flag);
+			if (task != NULL)
+				end_attempt(task, note->at, note->flag, now);
 			break;
 		case NOTE_HURRY:
 			task = sched_queue_find(me, note->id);
@@ -371,10 +592,34 @@ apply_note(const Note *note, int me, TimestampTz now)
 			if (task != NULL)
 				apply_to_worker(task, note->flag);
 			break;
+		case NOTE_LEASES:
+		case NOTE_STARTS:
+		case NOTE_ENDS:
+			for (int i = 0; i < note->batch->count; i++)
+				apply_ref(note->kind, &note->batch->refs[i], me, now);
+			break;
+		case NOTE_EXECUTOR:
+			(void) sched_executor_put(me, note->executor, 0, now);
+			break;
+		case NOTE_EXECUTOR_GONE:
+			executor = sched_executor_find_id(me, note->id);
+			if (executor != NULL)
+			{
+				sched_waiter_wake_all(executor);
+				sched_executor_remove(executor);
+			}
+			break;
+		case NOTE_EXECUTOR_ONLINE:
+			executor = sched_executor_find_id(me, note->id);
+			if (executor != NULL && executor->spec.active)
+			{
+				executor->last_beat = now;
+				sched_executor_set_status(executor, SCHED_EXECUTOR_ONLINE,
+										  true, now);
+			}
+			break;
 		case NOTE_RESERVE:
-			task = sched_queue_find(me, note->id);
-			if (task != NULL && task->ending_pid == MyProcPid)
-				sched_queue_unreserve(task, now);
+			undo_note(note, me, now);
 			break;
 		case NOTE_LETTER:
 			task = sched_queue_find(me, note->id);
@@ -447,9 +692,9 @@ apply_all(bool committed)
 			apply_note(note, me, now);
 	}
 	/* reservations last: what was ended above is gone, the rest goes on */
-	for (int i = 0; me >= 0 && i < note_count; i++)
-		if (notes[i].kind == NOTE_RESERVE)
-			apply_note(&notes[i], me, now);
+	for (int i = note_count - 1; me >= 0 && i >= 0; i--)
+		if (!committed || notes[i].kind == NOTE_RESERVE)
+			undo_note(&notes[i], me, now);
 	sched_unlock();
 }
 
@@ -496,17 +741,20 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId subid,
 	{
 		sched_lock(LW_EXCLUSIVE);
 		me = sched_shmem_my_database();
+		for (int i = note_count - 1; me >= 0 && i >= 0; i--)
+			if (notes[i].subid == subid)
+				undo_note(&notes[i], me, sched_clock_now());
 		for (int i = 0; i < note_count; i++)
 		{
 			if (notes[i].subid != subid)
 				notes[kept++] = notes[i];
-			else if (notes[i].kind == NOTE_RESERVE && me >= 0)
-				apply_note(&notes[i], me, sched_clock_now());
 			else if (notes[i].kind == NOTE_LISTENERS)
 				sched_listeners_forget();
 		}
-		sched_unlock();
 		note_count = kept;
+		if (me >= 0)
+			hold_again(me);
+		sched_unlock();
 	}
 }
 

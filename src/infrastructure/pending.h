@@ -9,7 +9,33 @@
 #define SCHED_PENDING_H
 
 #include "infrastructure/chores.h"
-#include "infrastructure/queue.h"
+#include "infrastructure/queue_lease.h"
+
+/* What a transaction is about to do to a task, at its commit. */
+typedef enum QTaskFate
+{
+	Q_UNTOUCHED,				/* nothing after all */
+	Q_FINISH,					/* it has ended */
+	Q_RETRY						/* the attempt has ended, another follows */
+} QTaskFate;
+
+/* A task that the transaction holds (QTask.ending_pid). */
+typedef struct QTaskRef
+{
+	QTask	   *task;
+	int64		task_id;
+	int			attempt;
+	QTaskFate	fate;
+	bool		counts;			/* Q_RETRY: against the limit of attempts */
+	TimestampTz retry_at;
+} QTaskRef;
+
+/* Tasks of one call.  To be filled with the lock held, when nothing can fail. */
+typedef struct QTaskBatch
+{
+	int			count;
+	QTaskRef	refs[FLEXIBLE_ARRAY_MEMBER];
+} QTaskBatch;
 
 /* Called once, in the postmaster. */
 extern void sched_pending_install(void);
@@ -60,6 +86,39 @@ extern void sched_pending_evaluate(int64 task_id);
 
 /* A task began or ended of a job that others may watch. */
 extern void sched_pending_job_moved(int64 job_id);
+/* Let a task go that was reserved last, and turned out not to be wanted. */
+extern void sched_pending_unreserve_task(int64 task_id);
+
+/*
+ * Batches, to be filled by the caller, of tasks that the transaction leases,
+ * starts, or ends.  At rollback, also to a savepoint, the tasks go back to
+ * where they were.
+ */
+extern QTaskBatch *sched_pending_leases(int capacity);
+extern QTaskBatch *sched_pending_starts(int capacity);
+extern QTaskBatch *sched_pending_ends(int capacity);
+
+static inline QTaskRef *
+sched_batch_add(QTaskBatch *batch, QTask *task)
+{
+	QTaskRef   *ref = &batch->refs[batch->count++];
+
+	ref->task = task;
+	ref->task_id = task->task_id;
+	ref->attempt = task->attempt;
+	ref->fate = Q_UNTOUCHED;
+	return ref;
+}
+
+/*
+ * A row of _executor was made, changed, or taken out.  What is new is
+ * in memory at once, for this transaction; false when memory is full.
+ */
+extern bool sched_pending_executor(const QExecutorSpec *spec, bool is_new);
+extern void sched_pending_executor_gone(int executor_id);
+
+/* Whatever its row said before: it is online. */
+extern void sched_pending_executor_online(int executor_id);
 
 /* _job or _trigger changed; paused: 1 or 0, or -1 for unchanged. */
 extern void sched_pending_job_changed(int64 job_id, int paused);

@@ -23,7 +23,9 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "infrastructure/queue.h"
+#include "infrastructure/executors.h"
+#include "infrastructure/queue_int.h"
+#include "infrastructure/queue_lease.h"
 #include "infrastructure/queue_order.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/wake.h"
@@ -51,8 +53,7 @@ static uint32 *lane_buckets;
 static QTask *tasks;			/* tasks[0] is not used */
 static QLane *lanes;
 
-static void enqueue(QTask *task);
-static void lane_has_room(QLane *lane);
+
 
 /* ---------- allocation ---------- */
 
@@ -279,8 +280,8 @@ free_lane_if_idle(QLane *lane)
 	queue->free_lane = i;
 }
 
-static inline bool
-lane_is_full(const QLane *lane)
+bool
+sched_queue_lane_is_full(const QLane *lane)
 {
 	return lane->spec.paused ||
 		(lane->spec.max_running > 0 && lane->running >= lane->spec.max_running);
@@ -335,17 +336,15 @@ ask_for_refill(QLane *lane)
 /* ---------- states ---------- */
 
 /*
- * The one place that changes the state of a live task.  The counts of the lane
- * and the database follow from it.
+ * The one place that changes the state of a live task.  The counts of the lane,
+ * the database and the executor follow from it.
  */
 static void
-set_status(QTask *task, SchedTaskStatus to)
+change_status(QTask *task, SchedTaskStatus to)
 {
 	SchedTaskStatus from = task->status;
 	QLane	   *lane = task->lane;
 	SchedDatabase *db = &sched_shared->databases[task->db];
-
-	Assert(sched_task_transition_allowed(from, to));
 
 	if (sched_task_status_holds_lease(from))
 	{
@@ -372,6 +371,8 @@ set_status(QTask *task, SchedTaskStatus to)
 		lane->occupied++;
 	if (to == SCHED_TASK_WAITING)
 		lane->waiting++;
+	if (task->executor != 0 && !sched_task_status_holds_lease(to))
+		sched_executor_unlink(task);
 }
 
 /* Runs that are not over and wait for nobody else. */
@@ -381,9 +382,27 @@ lane_active(const QLane *lane)
 	return lane->occupied - lane->waiting - lane->buffered;
 }
 
+void
+sched_queue_set_status(QTask *task, SchedTaskStatus to)
+{
+	Assert(sched_task_transition_allowed(task->status, to));
+	change_status(task, to);
+}
+
+/*
+ * Back to where it was: the transaction that leased or started the task was
+ * rolled back, so the change has never been.
+ */
+void
+sched_queue_revert_status(QTask *task, SchedTaskStatus to)
+{
+	Assert(sched_task_transition_allowed(to, task->status));
+	change_status(task, to);
+}
+
 /* Take a task out of the heap of ready tasks that it is in. */
-static void
-dequeue(QTask *task)
+void
+sched_queue_dequeue(QTask *task)
 {
 	QLane	   *lane = task->lane;
 
@@ -406,76 +425,9 @@ dequeue(QTask *task)
 	task->place = Q_NOWHERE;
 }
 
-/* Let the HTTP worker know that there is something; else the scheduler. */
-static void
-wake_http(SchedDatabase *db)
-{
-	if (db->http.proc != NULL)
-	{
-		if (!db->http.woken)
-		{
-			db->http.woken = true;
-			sched_wake_http(db);
-		}
-	}
-	else if (!db->http.wanted)
-	{
-		db->http.wanted = true;
-		sched_wake_scheduler(db);
-	}
-}
-
-bool
-sched_queue_stop_http(QTask *task, SchedStopReason reason)
-{
-	SchedDatabase *db = &sched_shared->databases[task->db];
-
-	if (task->worker != SCHED_WORKER_HTTP ||
-		task->status != SCHED_TASK_RUNNING || task->stop != SCHED_STOP_NONE)
-		return false;
-	task->stop = reason;
-	db->http.stops = true;
-	wake_http(db);
-	return true;
-}
-
-/* Let an idle worker of the class know; if there is none, the scheduler. */
-void
-sched_queue_wake_class(QClass *class)
-{
-	SchedDatabase *db = &sched_shared->databases[class->db];
-
-	if (class->kind == SCHED_KIND_HTTP)
-	{
-		wake_http(db);
-		return;
-	}
-	if (class->kind != SCHED_KIND_SQL)
-		return;
-	for (int i = 0; i < sched_max_workers; i++)
-	{
-		SchedWorker *worker = &sched_shared->workers[i];
-
-		if (worker->state == SCHED_WORKER_IDLE && !worker->woken &&
-			!worker->leave &&
-			worker->db == class->db && worker->role == class->role)
-		{
-			worker->woken = true;
-			sched_wake_worker(worker);
-			return;
-		}
-	}
-	if (!db->want_workers &&
-		(class->workers == 0 || sched_shared->workers_used < sched_max_workers))
-	{
-		db->want_workers = true;
-		sched_wake_scheduler(db);
-	}
-}
-
 /* Put a ready task where it belongs. */
-static void
-enqueue(QTask *task)
+void
+sched_queue_enqueue(QTask *task)
 {
 	QLane	   *lane = task->lane;
 
@@ -489,7 +441,7 @@ enqueue(QTask *task)
 		lane->buffered++;
 		task->place = Q_BUFFER;
 	}
-	else if (lane_is_full(lane))
+	else if (sched_queue_lane_is_full(lane))
 	{
 		pairingheap_add(&lane->held, &task->ready_node);
 		task->place = Q_HELD;
@@ -504,22 +456,22 @@ enqueue(QTask *task)
 }
 
 /* Something of the lane ended: let the next one through. */
-static void
-lane_has_room(QLane *lane)
+void
+sched_queue_lane_has_room(QLane *lane)
 {
 	if (lane->buffered > 0 && lane_active(lane) == 0)
 	{
 		QTask	   *task = heap_first(&lane->buffer);
 
-		dequeue(task);
-		enqueue(task);
+		sched_queue_dequeue(task);
+		sched_queue_enqueue(task);
 	}
-	while (!pairingheap_is_empty(&lane->held) && !lane_is_full(lane))
+	while (!pairingheap_is_empty(&lane->held) && !sched_queue_lane_is_full(lane))
 	{
 		QTask	   *task = heap_first(&lane->held);
 
-		dequeue(task);
-		enqueue(task);
+		sched_queue_dequeue(task);
+		sched_queue_enqueue(task);
 		if (lane->spec.max_running > 0)
 			break;				/* one run ended, one may start */
 	}
@@ -528,18 +480,31 @@ lane_has_room(QLane *lane)
 void
 sched_queue_make_ready(QTask *task, TimestampTz now)
 {
-	set_status(task, SCHED_TASK_READY);
+	sched_queue_set_status(task, SCHED_TASK_READY);
 	sched_queue_set_timer(task, 0);
 	task->queued_at = now;
 	set_order(task);
-	enqueue(task);
+	sched_queue_enqueue(task);
+}
+
+/* What was of the attempt that is over. */
+void
+sched_queue_clear_attempt(QTask *task)
+{
+	task->worker = -1;
+	task->stop = SCHED_STOP_NONE;
+	task->ending = false;
+	task->leased_at = 0;
+	task->started_at = 0;
+	task->deadline = 0;
+	task->progress = -1;
 }
 
 /* It is due, and its dependencies decide when it may start. */
 void
 sched_queue_enter_waiting(QTask *task)
 {
-	set_status(task, SCHED_TASK_WAITING);
+	sched_queue_set_status(task, SCHED_TASK_WAITING);
 }
 
 /*
@@ -549,19 +514,16 @@ sched_queue_enter_waiting(QTask *task)
 void
 sched_queue_retry(QTask *task, TimestampTz due_at, bool counts)
 {
-	set_status(task, SCHED_TASK_WAITING_RETRY);
+	sched_queue_set_status(task, SCHED_TASK_WAITING_RETRY);
 	task->attempt++;
 	if (counts)
 		task->tries++;
 	else if (task->losses < PG_UINT16_MAX)
 		task->losses++;
-	task->worker = -1;
-	task->started_at = 0;
-	task->deadline = 0;
-	task->progress = -1;
+	sched_queue_clear_attempt(task);
 	task->due_at = due_at;
 	sched_queue_set_timer(task, due_at);
-	lane_has_room(task->lane);
+	sched_queue_lane_has_room(task->lane);
 }
 
 /* The task has ended; forget it. */
@@ -576,14 +538,14 @@ sched_queue_finish(QTask *task)
 	db->running >= sched_max_concurrent_jobs &&
 	sched_task_status_holds_lease(task->status);
 
-	dequeue(task);
+	sched_queue_dequeue(task);
 	sched_queue_set_timer(task, 0);
 	if (lane->spec.report_end)
 	{
 		sched_shmem_note_change(db, lane->spec.job_id);
 		sched_wake_scheduler(db);
 	}
-	set_status(task, SCHED_TASK_CANCELLED); /* any terminal state will do */
+	sched_queue_set_status(task, SCHED_TASK_CANCELLED); /* any terminal state will do */
 	dlist_delete(&task->lane_node);
 	lane->total--;
 
@@ -597,7 +559,7 @@ sched_queue_finish(QTask *task)
 	queue->tasks_used--;
 	db->tasks--;
 
-	lane_has_room(lane);
+	sched_queue_lane_has_room(lane);
 	ask_for_refill(lane);
 	if (queue->tasks_used == refill_level())
 		offer_room();
@@ -612,7 +574,7 @@ sched_queue_reserve(QTask *task, int pid)
 	if (task->ending_pid != 0 && task->ending_pid != pid)
 		return false;
 	task->ending_pid = pid;
-	dequeue(task);
+	sched_queue_dequeue(task);
 	return true;
 }
 
@@ -620,10 +582,12 @@ void
 sched_queue_unreserve(QTask *task, TimestampTz now)
 {
 	task->ending_pid = 0;
+	task->ending = false;
 	if (task->status == SCHED_TASK_READY && task->place == Q_NOWHERE)
-		enqueue(task);
+		sched_queue_enqueue(task);
 	else if (task->timed && task->timer_at <= now)
 		sched_wake_scheduler(&sched_shared->databases[task->db]);
+	sched_queue_check_holder(task);
 }
 
 /* ---------- timers ---------- */
@@ -747,6 +711,9 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 	lane->total++;
 	dlist_push_tail(&lane->tasks, &task->lane_node);
 	task->run_id = new->run_id;
+	task->scheduled_at = new->scheduled_at;
+	task->tid = new->tid;
+	task->has_parameters = new->has_parameters;
 	task->priority = new->priority;
 	task->serial = new->serial;
 	task->losses = new->losses;
@@ -793,14 +760,14 @@ sched_queue_take(QClass *class, TimestampTz now)
 		QTask	   *task = heap_first(&class->heap);
 		QLane	   *lane = task->lane;
 
-		dequeue(task);
-		if (lane_is_full(lane))
+		sched_queue_dequeue(task);
+		if (sched_queue_lane_is_full(lane))
 		{
-			enqueue(task);		/* to the lane's own heap */
+			sched_queue_enqueue(task);		/* to the lane's own heap */
 			continue;
 		}
-		set_status(task, SCHED_TASK_ASSIGNED);
-		set_status(task, SCHED_TASK_RUNNING);
+		sched_queue_set_status(task, SCHED_TASK_ASSIGNED);
+		sched_queue_set_status(task, SCHED_TASK_RUNNING);
 		task->started_at = now;
 		sched_counters_observe_now(&db->counters, SCHED_COUNT_LATENESS,
 								   now - task->due_at);
@@ -826,14 +793,14 @@ requeue_lane(QLane *lane)
 
 		if (task->status == SCHED_TASK_READY && task->place != Q_BUFFER)
 		{
-			dequeue(task);
-			enqueue(task);
+			sched_queue_dequeue(task);
+			sched_queue_enqueue(task);
 		}
 		else if (task->status == SCHED_TASK_WAITING_RETRY && !task->timed &&
 				 !lane->spec.paused)
 			sched_queue_set_timer(task, task->due_at);
 	}
-	lane_has_room(lane);
+	sched_queue_lane_has_room(lane);
 	ask_for_refill(lane);
 }
 
@@ -856,7 +823,7 @@ sched_queue_update_lane(int db, const QLaneSpec *spec)
 			QTask	   *task = dlist_container(QTask, lane_node, iter.cur);
 
 			if (task->place == Q_CLASS)
-				dequeue(task);	/* entered again below */
+				sched_queue_dequeue(task);	/* entered again below */
 		}
 		lane->class->lanes--;
 		lane->class = class;
@@ -906,19 +873,6 @@ sched_queue_clear_left_out(QLane *lane)
 }
 
 void
-sched_queue_wake_workers(int db)
-{
-	for (int i = 0; i < queue->classes_touched; i++)
-	{
-		QClass	   *class = &queue->classes[i];
-
-		if (class->db == db && class->ready > 0 &&
-			class->lanes > 0)
-			sched_queue_wake_class(class);
-	}
-}
-
-void
 sched_queue_purge(int db)
 {
 	SchedDatabase *database = &sched_shared->databases[db];
@@ -936,6 +890,7 @@ sched_queue_purge(int db)
 	for (uint32 i = 1; i <= queue->tasks_touched; i++)
 		if (tasks[i].db == db)
 			sched_queue_finish(&tasks[i]);
+	sched_executors_purge(db);
 	database->spilled_lanes = 0;
 	database->want_refill = false;
 	database->want_workers = false;
@@ -943,6 +898,7 @@ sched_queue_purge(int db)
 	database->change_overflow = false;
 	database->rescan = false;
 	database->loaded = false;
+	database->executors_loaded = false;
 }
 
 /* ---------- for views ---------- */

@@ -16,6 +16,7 @@
 #include "infrastructure/shmem.h"
 #include "lib/ilist.h"
 #include "lib/pairingheap.h"
+#include "storage/itemptr.h"
 
 #define SCHED_NO_SPILL		PG_INT64_MAX
 #define SCHED_KIND_SQL		0	/* the built-in SQL workers */
@@ -83,7 +84,7 @@ typedef struct QTask
 	QLane	   *lane;
 	uint8		status;			/* SchedTaskStatus */
 	uint8		place;			/* QPlace */
-	uint8		stop;			/* SchedStopReason of a running HTTP task */
+	uint8		stop;			/* SchedStopReason, of HTTP and executors' tasks */
 	bool		timed;			/* in the timer heap */
 	bool		serial;			/* fired by a trigger under a policy that does
 								 * not let runs overlap */
@@ -96,9 +97,17 @@ typedef struct QTask
 	uint16		losses;			/* attempts that were lost */
 	int			attempt;		/* the present or next attempt */
 	int			tries;			/* ended attempts that count */
-	int			ending_pid;		/* backend about to end it, 0: none */
+	int			ending_pid;		/* backend whose open transaction leases,
+								 * starts or ends it, 0: none */
 	int			worker;			/* slot that runs it, -1: none, or
 								 * SCHED_WORKER_HTTP */
+	uint32		executor;		/* external executor that has it, 0: none */
+	bool		ending;			/* that transaction has ended the attempt */
+	bool		undelivered;	/* its executor has not been told of it */
+	bool		has_parameters; /* of its own, in its row */
+	ItemPointerData tid;		/* of its row, as far as known */
+	TimestampTz scheduled_at;	/* nominal time */
+	TimestampTz leased_at;		/* when an executor got it */
 	float4		progress;		/* percent, negative: none */
 	TimestampTz due_at;			/* nominal time, or when the retry is due */
 	TimestampTz queued_at;
@@ -113,6 +122,7 @@ typedef struct QTask
 	pairingheap_node ready_node;
 	pairingheap_node timer_node;
 	dlist_node	lane_node;
+	dlist_node	lease_node;
 } QTask;
 
 /* What memory has to know of a task. */
@@ -121,7 +131,10 @@ typedef struct QTaskSpec
 	int64		task_id;
 	int64		run_id;
 	TimestampTz due_at;			/* not before */
+	TimestampTz scheduled_at;	/* nominal time */
+	ItemPointerData tid;		/* of its row, may be invalid */
 	int16		priority;
+	bool		has_parameters;
 	bool		serial;
 	bool		retrying;		/* due_at is the time of a retry */
 	uint16		losses;
@@ -201,6 +214,9 @@ extern void sched_queue_leave_out(int db, const QLaneSpec *spec,
 
 /* Wake whoever can run what is ready in the database. */
 extern void sched_queue_wake_workers(int db);
+
+/* Wake whoever claims tasks of the class. */
+extern void sched_queue_wake_class(QClass *class);
 
 /* Forget everything of a database. */
 extern void sched_queue_purge(int db);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * queue_order.h
- *	  The order of ready tasks and of timers; for queue.c only.
+ *	  The order of ready tasks and of timers; for the parts of the queue only.
  *
  *-------------------------------------------------------------------------
  */

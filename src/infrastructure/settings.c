@@ -53,6 +53,9 @@ int			sched_event_level;
 int			sched_worker_idle_timeout;
 int			sched_cancel_grace;
 int			sched_callback_timeout;
+int			sched_max_executors;
+int			sched_start_timeout;
+char	   *sched_executor_token;
 
 static const struct config_enum_entry retry_strategy_options[] = {
 	{"exponential_backoff", SCHED_RETRY_EXPONENTIAL_BACKOFF, false},
@@ -237,6 +240,18 @@ sched_settings_define(void)
 							"Longest time that a function of a user may take which the scheduler needs the answer of.",
 							NULL, &sched_callback_timeout, 5000, 10, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	define_count("sched.max_executors",
+				 "External executors that shared memory has room for, in all databases.",
+				 &sched_max_executors, 10240, 16, 1000000, PGC_POSTMASTER);
+	define_seconds("sched.start_timeout",
+				   "A task that an executor has claimed and not started for this long goes to another one, 0 means never.",
+				   &sched_start_timeout, 300, 0);
+	DefineCustomStringVariable("sched.executor_token",
+							   "Token of the executor that this session speaks for.",
+							   NULL, &sched_executor_token, "", PGC_USERSET,
+							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE |
+							   GUC_DISALLOW_IN_FILE, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("sched");
 }

@@ -41,6 +41,9 @@ extern int	sched_event_level;
 extern int	sched_worker_idle_timeout;	/* seconds */
 extern int	sched_cancel_grace; /* seconds between cancel and terminate */
 extern int	sched_callback_timeout; /* milliseconds */
+extern int	sched_max_executors;
+extern int	sched_start_timeout;	/* seconds from claim to start, 0: none */
+extern char *sched_executor_token;
 
 extern void sched_settings_define(void);
 

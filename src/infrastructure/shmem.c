@@ -13,10 +13,12 @@
 #include "postgres.h"
 
 #include "infrastructure/chores.h"
+#include "infrastructure/executors.h"
 #include "infrastructure/pgzone.h"
 #include "infrastructure/queue.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
+#include "infrastructure/waiters.h"
 #include "infrastructure/wake.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -42,6 +44,8 @@ request_shmem(void)
 	RequestAddinShmemSpace(shared_size());
 	RequestAddinShmemSpace(sched_queue_size());
 	RequestAddinShmemSpace(sched_chores_size());
+	RequestAddinShmemSpace(sched_executors_size());
+	RequestAddinShmemSpace(sched_waiters_size());
 	RequestNamedLWLockTranche("sched", 1);
 }
 
@@ -66,6 +70,8 @@ startup_shmem(void)
 	sched_pgzone_share_attach(&sched_shared->zone, found);
 	sched_queue_attach(found);
 	sched_chores_attach(found);
+	sched_executors_attach(found);
+	sched_waiters_attach(found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -12,6 +12,7 @@
 
 #include "infrastructure/counters.h"
 #include "infrastructure/pgzone.h"
+#include "lib/ilist.h"
 #include "lib/pairingheap.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
@@ -112,6 +113,11 @@ typedef struct SchedDatabase
 
 	SchedCounters counters;		/* atomics, without the lock */
 	SchedHttpWorker http;
+	/* external executors, see infrastructure/executors.h */
+	pairingheap beats;			/* by when each may be lost */
+	bool		executors_loaded;	/* read from their table */
+	bool		settle_executors;	/* some have leases to be taken back */
+	dlist_head	waiters;		/* sessions that wait for tasks */
 
 	/* jobs whose definition changed, for the scheduler */
 	int			change_count;

@@ -78,7 +78,7 @@ enum
 };
 
 static const char *const segment_names[SCHED_SEGMENT_TABLES] = {
-	"_task", "_outcome", "_log", "_node", "_letter"
+	"_task", "_outcome", "_log", "_node", "_letter", "_lease"
 };
 
 typedef struct Segment
@@ -370,10 +370,7 @@ read_segments(Oid schema, uint32 generation)
 	segments_schema = schema;
 }
 
-/*
- * The partition that a task_id belongs to, locked, and the first task_id
- * beyond it.  A partition that was dropped in the meantime is looked for again.
- */
+/* A partition that was dropped in the meantime is looked for again. */
 Relation
 sched_store_open_segment(SchedSegmentTable table, int64 task_id, int64 *hi)
 {
@@ -523,7 +520,7 @@ sched_store_pop_snapshot(bool pushed)
 }
 
 void
-sched_store_insert_tasks(const SchedTaskRow *rows, int count)
+sched_store_insert_tasks(SchedTaskRow *rows, int count)
 {
 	int			done = 0;
 	bool		pushed = sched_store_push_snapshot();
@@ -543,6 +540,7 @@ sched_store_insert_tasks(const SchedTaskRow *rows, int count)
 										  RelationGetDescr(relation));
 
 			CatalogTupleInsertWithInfo(relation, tuple, indexes);
+			rows[done].tid = tuple->t_self;
 			heap_freetuple(tuple);
 			done++;
 		}

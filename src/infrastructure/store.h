@@ -19,6 +19,7 @@
 #include "domain/policy.h"
 #include "domain/retry.h"
 #include "domain/state.h"
+#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 #include "utils/relcache.h"
 
@@ -90,6 +91,7 @@ typedef struct SchedTaskRow
 	SchedWaits	waits;
 	bool		ended;			/* it is written together with its end */
 	bool		placed;			/* its place in a run has been written */
+	ItemPointerData tid;		/* where it was written */
 } SchedTaskRow;
 
 /* A row to be written to _outcome. */
@@ -139,10 +141,11 @@ typedef enum SchedSegmentTable
 	SCHED_SEGMENT_OUTCOME,
 	SCHED_SEGMENT_LOG,
 	SCHED_SEGMENT_NODE,
-	SCHED_SEGMENT_LETTER
+	SCHED_SEGMENT_LETTER,
+	SCHED_SEGMENT_LEASE
 } SchedSegmentTable;
 
-#define SCHED_SEGMENT_TABLES	(SCHED_SEGMENT_LETTER + 1)
+#define SCHED_SEGMENT_TABLES	(SCHED_SEGMENT_LEASE + 1)
 
 /* Is the extension there, in the version of this library? */
 extern bool sched_store_present(void);
@@ -171,7 +174,7 @@ extern bool sched_store_last_outcome(int64 task_id, int *attempt,
 extern bool sched_store_started_at(int64 task_id, TimestampTz *started_at);
 
 extern int64 sched_store_next_task_id(void);
-extern void sched_store_insert_tasks(const SchedTaskRow *rows, int count);
+extern void sched_store_insert_tasks(SchedTaskRow *rows, int count);
 extern void sched_store_insert_outcomes(const SchedOutcome *rows, int count);
 extern void sched_store_insert_log(int64 task_id, int attempt,
 								   SchedLogLevel level, TimestampTz at,

@@ -63,3 +63,10 @@ sched_wake_terminate(SchedWorker *worker)
 	if (worker->proc != NULL)
 		kill(worker->pid, SIGTERM);
 }
+
+void
+sched_wake_process(PGPROC *proc)
+{
+	if (proc != NULL)
+		SetLatch(&proc->procLatch);
+}

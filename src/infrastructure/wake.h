@@ -15,6 +15,7 @@ extern void sched_wake_launcher(void);
 extern void sched_wake_scheduler(SchedDatabase *db);
 extern void sched_wake_worker(SchedWorker *worker);
 extern void sched_wake_http(SchedDatabase *db);
+extern void sched_wake_process(PGPROC *proc);
 
 /* Interrupt the statement of a worker, or the worker itself. */
 extern void sched_wake_cancel(SchedWorker *worker);

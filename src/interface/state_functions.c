@@ -59,6 +59,7 @@ typedef struct LiveTask
 	int			attempt;		/* attempts that were started */
 	int			worker_pid;		/* 0: none */
 	bool		http;			/* it is the HTTP worker's */
+	char		executor[SCHED_EXECUTOR_NAME_BYTES];	/* "": none */
 	float4		progress;
 	TimestampTz queued_at;
 	TimestampTz started_at;
@@ -124,6 +125,10 @@ copy_task(const QTask *task, LiveTask *live)
 	live->http = task->worker == SCHED_WORKER_HTTP;
 	if (live->http)
 		live->worker_pid = sched_shared->databases[task->db].http.pid;
+	live->executor[0] = '\0';
+	if (task->executor != 0)
+		strlcpy(live->executor, sched_executor_of(task)->spec.name,
+				sizeof(live->executor));
 	live->progress = task->progress;
 	live->queued_at = task->queued_at;
 	live->started_at = task->started_at;
@@ -199,7 +204,8 @@ fill_live(const LiveTask *live, Datum *v, bool *n)
 	v[3] = time_or_null(live->started_at, &n[3]);
 	v[4] = time_or_null(live->deadline, &n[4]);
 	v[5] = time_or_null(live->retry_at, &n[5]);
-	v[6] = text_or_null(live->worker_pid == 0 ? NULL :
+	v[6] = text_or_null(live->executor[0] != '\0' ? live->executor :
+						live->worker_pid == 0 ? NULL :
 						psprintf("%s-%d", live->http ? "http" : "sql",
 								 live->worker_pid), &n[6]);
 	v[7] = Float4GetDatum(live->progress);

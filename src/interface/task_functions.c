@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "application/current.h"
+#include "application/leases.h"
 #include "application/rights.h"
 #include "application/tasks.h"
 #include "catalog/pg_type.h"
@@ -460,7 +461,8 @@ attempt_args(FunctionCallInfo fcinfo, int64 *task_id, int *attempt)
 		missing_argument("attempt", "attempt",
 						 "Give the number of the attempt that runs.");
 	*attempt = PG_GETARG_INT32(1);
-	if (sched_current == NULL || sched_current->attempt.task_id != *task_id)
+	if ((sched_current == NULL || sched_current->attempt.task_id != *task_id) &&
+		!sched_lease_is_mine(*task_id, *attempt))
 		sched_task_require(*task_id, &row, true);
 }
 
