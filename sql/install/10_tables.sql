@@ -115,6 +115,20 @@ CREATE TABLE sched._trigger_state
 CREATE INDEX trigger_state_fault_idx ON sched._trigger_state (trigger_id) WHERE fault IS NOT NULL;
 COMMENT ON TABLE sched._trigger_state IS 'Where each trigger stands; lost by dump and restore on purpose.';
 
+/*
+ * How often event triggers fired; the scheduler alone writes here, so that those
+ * who emit do not have to stand in line.  Jobs with max_runs are counted in
+ * _trigger_state instead.
+ */
+CREATE TABLE sched._trigger_fired
+(
+	trigger_id		bigint NOT NULL,
+	fire_count		bigint NOT NULL,
+	last_fire_at	timestamptz NOT NULL,
+	CONSTRAINT trigger_fired_pkey PRIMARY KEY (trigger_id)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE sched._trigger_fired IS 'How often event triggers fired.';
+
 CREATE SEQUENCE sched._task_id_seq AS bigint;
 
 /*

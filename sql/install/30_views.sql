@@ -269,8 +269,8 @@ SELECT trg.trigger_id,
 	trg.schedule,
 	coalesce(trg.timezone, j.timezone, nullif(current_setting('sched.timezone', true), '')) AS timezone,
 	CASE WHEN j.status = 'active' AND s.fault IS NULL THEN s.next_fire_at END AS next_fire_at,
-	s.last_fire_at,
-	coalesce(s.fire_count, 0) AS fire_count,
+	greatest(s.last_fire_at, f.last_fire_at) AS last_fire_at,
+	coalesce(s.fire_count, 0) + coalesce(f.fire_count, 0) AS fire_count,
 	s.fault,
 	trg.parameters,
 	trg.config,
@@ -280,6 +280,7 @@ SELECT trg.trigger_id,
 FROM sched._trigger trg
 JOIN sched._job j ON j.job_id = trg.job_id
 LEFT JOIN sched._trigger_state s ON s.trigger_id = trg.trigger_id
+LEFT JOIN sched._trigger_fired f ON f.trigger_id = trg.trigger_id
 WHERE j.status <> 'deleted' AND sched._can_see(j.owner::oid);
 COMMENT ON VIEW sched.triggers IS 'What makes jobs fire, and when next.';
 COMMENT ON COLUMN sched.triggers.fault IS 'Why the trigger is in quarantine; NULL: it is not.';

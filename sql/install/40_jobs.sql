@@ -456,11 +456,9 @@ BEGIN
 	kind := v_info.kind;
 	next_fire_at := v_info.next_fire_at;
 	IF kind = 'event' THEN
-		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-			MESSAGE = format('job "%s" cannot be fired by "%s"', p_job.name, p_trigger.schedule),
-			DETAIL = format('This version of sched does not know triggers of kind %s.', kind);
+		PERFORM sched._event_filter_check(p_job, p_trigger);
 	END IF;
-	IF next_fire_at IS NULL AND kind NOT IN ('after', 'startup', 'custom') THEN
+	IF next_fire_at IS NULL AND kind NOT IN ('after', 'startup', 'event', 'custom') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('the schedule of job "%s" can never fire', p_job.name),
 			DETAIL = format('schedule is "%s"%s%s.', p_trigger.schedule,
@@ -597,6 +595,8 @@ BEGIN
 	IF cardinality(p_depends_on) > 0 THEN
 		PERFORM sched._dependencies_set(p_caller, v_job, p_depends_on);
 	END IF;
+	PERFORM sched._event_note('job.created', v_job.job_id, NULL, NULL, v_job.owner::oid,
+		jsonb_build_object('job_name', v_job.name, 'status', v_job.status));
 	RETURN v_job.job_id;
 END $$;
 COMMENT ON FUNCTION sched._create_job(oid, text, text, text, text, jsonb, text, text, int, interval, int,

@@ -119,6 +119,7 @@ BEGIN
 	ELSIF p_schedule IS NULL THEN
 		DELETE FROM sched._trigger WHERE trigger_id = v_trigger.trigger_id;
 		DELETE FROM sched._trigger_state WHERE trigger_id = v_trigger.trigger_id;
+		DELETE FROM sched._trigger_fired WHERE trigger_id = v_trigger.trigger_id;
 	ELSE
 		v_trigger.job_id := p_job.job_id;
 		v_trigger.schedule := p_schedule;

@@ -133,6 +133,9 @@ BEGIN
 	DELETE FROM sched._trigger_state s
 	USING sched._trigger t
 	WHERE t.job_id = p_job.job_id AND s.trigger_id = t.trigger_id;
+	DELETE FROM sched._trigger_fired f
+	USING sched._trigger t
+	WHERE t.job_id = p_job.job_id AND f.trigger_id = t.trigger_id;
 	DELETE FROM sched._trigger WHERE job_id = p_job.job_id;
 	/* The row stays with its history; the name is free again. */
 	UPDATE sched._job
@@ -179,6 +182,8 @@ BEGIN
 	v_trigger.is_main := false;
 	v_trigger.trigger_id := sched._trigger_put(p_job, v_trigger);
 	PERFORM sched._check_custom(p_caller, p_job, p_schedule);
+	PERFORM sched._event_note('job.updated', p_job.job_id, NULL, NULL, p_job.owner::oid,
+		jsonb_build_object('job_name', p_job.name, 'status', p_job.status, 'trigger_id', v_trigger.trigger_id));
 	/* A job whose schedule was exhausted has one again. */
 	IF p_job.status = 'completed' THEN
 		PERFORM sched._job_activate(p_job, NULL);
@@ -191,14 +196,21 @@ CREATE FUNCTION sched._remove_trigger(p_caller oid, p_trigger_id bigint) RETURNS
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	v_job_id	bigint;
+	v_job		sched._job;
 BEGIN
 	SELECT t.job_id INTO v_job_id FROM sched._trigger t WHERE t.trigger_id = p_trigger_id;
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
-	PERFORM sched._job_find(p_caller, v_job_id, 'change');
+	v_job := sched._job_find(p_caller, v_job_id, 'change');
 	DELETE FROM sched._trigger_state WHERE trigger_id = p_trigger_id;
+	DELETE FROM sched._trigger_fired WHERE trigger_id = p_trigger_id;
 	DELETE FROM sched._trigger WHERE trigger_id = p_trigger_id;
-	RETURN FOUND;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	PERFORM sched._event_note('job.updated', v_job.job_id, NULL, NULL, v_job.owner::oid,
+		jsonb_build_object('job_name', v_job.name, 'status', v_job.status, 'trigger_id', p_trigger_id));
+	RETURN true;
 END $$;
 COMMENT ON FUNCTION sched._remove_trigger(oid, bigint) IS 'Removes a trigger.';

@@ -138,6 +138,182 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION sched._event_partitions_ensure(int) IS 'Makes the partitions that event ids will need next.';
 
+/*
+ * Leave a partition that has been in use for a day, so that partitions follow
+ * time; only from far away, see sched._segment_jump().
+ */
+CREATE FUNCTION sched._event_rotate(p_age interval DEFAULT '1 day') RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_width	bigint := sched._event_width();
+	v_next	bigint := (sched._event_next() / v_width + 1) * v_width;
+	v_first	timestamptz;
+BEGIN
+	SELECT e.occurred_at INTO v_first FROM sched._event e
+	WHERE e.event_id >= v_next - v_width AND e.event_id < v_next
+	ORDER BY e.event_id LIMIT 1;
+	IF v_first IS NULL OR v_first > sched._now() - p_age
+		OR to_regclass('sched._event_' || v_next / v_width) IS NULL
+	THEN
+		RETURN false;
+	END IF;
+	PERFORM setval('sched._event_id_seq', v_next, false)
+	FROM sched._event_id_seq s WHERE s.last_value < v_next - 100000;
+	RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION sched._event_rotate(interval) IS 'Goes on to the next partition of the events when the current one is old enough.';
+
+/*
+ * One small step of retention: the oldest partition, if everything in it is old
+ * and has been announced.  Returns 0 when there is nothing (more) to do.
+ */
+CREATE FUNCTION sched._events_retire(p_retention interval) RETURNS int
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
+DECLARE
+	v_cutoff	timestamptz := sched._now() - p_retention;
+	v_low		bigint := (SELECT p.low FROM sched._event_position p);
+	v_number	bigint;
+	v_name		text;
+	v_newest	timestamptz;
+	v_count		int;
+BEGIN
+	SELECT min(substring(c.relname FROM '^_event_([0-9]+)$')::bigint) INTO v_number
+	FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+	WHERE i.inhparent = 'sched._event'::regclass;
+	IF (v_number + 1) * sched._event_width() <= least(sched._event_next(), v_low) THEN
+		v_name := '_event_' || v_number;
+		EXECUTE format('SELECT e.occurred_at FROM sched.%I e ORDER BY e.event_id DESC LIMIT 1', v_name) INTO v_newest;
+		IF v_newest IS NULL OR v_newest < v_cutoff THEN
+			LOCK TABLE ONLY sched._event IN ACCESS EXCLUSIVE MODE;
+			EXECUTE format('ALTER EXTENSION sched DROP TABLE sched.%I', v_name);
+			EXECUTE format('DROP TABLE sched.%I', v_name);
+			RETURN 1;
+		END IF;
+	END IF;
+
+	/* The default partition: rare and small, so row by row. */
+	DELETE FROM sched._event_default e
+	WHERE e.event_id = ANY (ARRAY
+		(SELECT old.event_id FROM sched._event_default old
+		 WHERE old.occurred_at < v_cutoff AND old.event_id < v_low LIMIT 10000));
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	RETURN (v_count > 0)::int;
+EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+	RETURN 0;					/* somebody reads it: next time */
+END $$;
+COMMENT ON FUNCTION sched._events_retire(interval) IS 'Removes, step by step, events that are older than the retention. Repeat until 0.';
+
+/* ---- announcing ---- */
+
+/*
+ * How far the scheduler has come in telling of events.  Ids are drawn before
+ * the commit, so an event may become visible after one of a higher id; what has been
+ * told is therefore a snapshot, not an id: everything that it sees.  While a
+ * batch is under way, "until" is the snapshot that it leads to, and ids up to
+ * "told" are done.
+ *
+ * "low" spares looking through everything: all events below it are seen by
+ * "since".  It follows from a mark set earlier: ids up to mark_id belong to
+ * transactions before mark_xid, for an event's transaction has its xid before
+ * the event its id.
+ */
+CREATE TABLE sched._event_position
+(
+	since		pg_snapshot NOT NULL,
+	until		pg_snapshot,
+	told		bigint NOT NULL DEFAULT 0,
+	low			bigint NOT NULL DEFAULT 0,
+	mark_id		bigint NOT NULL DEFAULT 0,
+	mark_xid	xid8
+) WITH (fillfactor = 10, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE sched._event_position IS 'Which events the scheduler has told of. One row.';
+INSERT INTO sched._event_position (since) VALUES (pg_catalog.pg_current_snapshot());
+
+/*
+ * The next events to tell of, p_limit at most, and everything that is to be
+ * remembered with it.  p_next_xid is an xid that no transaction had when
+ * p_last_id was the last id.  "exhausted" are jobs that may be completed now.
+ */
+CREATE FUNCTION sched._events_announce(p_limit int, p_last_id bigint, p_next_xid xid8)
+RETURNS TABLE (event_id bigint, type text, job_id bigint, task_id bigint, exhausted bigint[])
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	v_position	sched._event_position;
+	v_event		record;
+	v_count		int := 0;
+	v_fired		bigint[] := '{}';
+	v_times		timestamptz[] := '{}';
+BEGIN
+	SELECT p.* INTO v_position FROM sched._event_position p;
+	IF NOT FOUND THEN
+		INSERT INTO sched._event_position (since) VALUES (pg_current_snapshot());
+		RETURN;
+	END IF;
+	IF v_position.until IS NULL THEN
+		v_position.until := pg_current_snapshot();
+		v_position.told := 0;
+	END IF;
+
+	FOR v_event IN
+		SELECT e.event_id, e.type, e.job_id, e.task_id, e.fired, e.occurred_at FROM sched._event e
+		WHERE e.event_id >= v_position.low AND e.event_id > v_position.told
+		  AND NOT pg_visible_in_snapshot(e.xid, v_position.since)
+		  AND pg_visible_in_snapshot(e.xid, v_position.until)
+		ORDER BY e.event_id LIMIT p_limit
+	LOOP
+		event_id := v_event.event_id;
+		type := v_event.type;
+		job_id := v_event.job_id;
+		task_id := v_event.task_id;
+		v_position.told := v_event.event_id;
+		v_count := v_count + 1;
+		IF v_event.fired IS NOT NULL THEN
+			v_fired := v_fired || v_event.fired;
+			v_times := v_times || array_fill(v_event.occurred_at, ARRAY[cardinality(v_event.fired)]);
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+
+	IF v_count < p_limit THEN
+		/* The batch is done; what can still come lies above a mark that has been passed. */
+		IF v_position.mark_xid <= pg_snapshot_xmin(v_position.until) THEN
+			v_position.low := greatest(v_position.low, v_position.mark_id + 1);
+			v_position.mark_xid := NULL;
+		END IF;
+		IF v_position.mark_xid IS NULL THEN
+			v_position.mark_id := p_last_id;
+			v_position.mark_xid := p_next_xid;
+		END IF;
+		v_position.since := v_position.until;
+		v_position.until := NULL;
+	END IF;
+	UPDATE sched._event_position
+	SET since = v_position.since, until = v_position.until, told = v_position.told,
+		low = v_position.low, mark_id = v_position.mark_id, mark_xid = v_position.mark_xid;
+
+	IF v_fired <> '{}' THEN
+		INSERT INTO sched._trigger_fired AS f (trigger_id, fire_count, last_fire_at)
+		SELECT t.trigger_id, count(*), max(u.at)
+		FROM unnest(v_fired, v_times) AS u(trigger_id, at)
+		JOIN sched._trigger t ON t.trigger_id = u.trigger_id
+		JOIN sched._job j ON j.job_id = t.job_id AND j.max_runs IS NULL
+		GROUP BY t.trigger_id
+		ON CONFLICT (trigger_id) DO UPDATE
+		SET fire_count = f.fire_count + EXCLUDED.fire_count,
+			last_fire_at = greatest(f.last_fire_at, EXCLUDED.last_fire_at);
+		exhausted := ARRAY
+			(SELECT DISTINCT j.job_id FROM sched._trigger t JOIN sched._job j ON j.job_id = t.job_id
+			 WHERE t.trigger_id = ANY (v_fired) AND j.max_runs IS NOT NULL);
+		IF exhausted <> '{}' THEN
+			event_id := NULL;
+			RETURN NEXT;
+		END IF;
+	END IF;
+END $$;
+COMMENT ON FUNCTION sched._events_announce(int, bigint, xid8) IS 'The events that the scheduler is to tell of next.';
+
 /* ---- looking ---- */
 
 CREATE VIEW sched.events WITH (security_barrier) AS
@@ -184,6 +360,195 @@ CREATE FUNCTION sched._event_note(p_type text, p_job_id bigint, p_task_id bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_sql_event_note';
 COMMENT ON FUNCTION sched._event_note(text, bigint, bigint, text, oid, jsonb) IS 'Records a domain event if it is wanted; p_owner is whose it is.';
+
+/*
+ * The condition behind the pattern and the one under "filter" in the trigger's
+ * config; checked here, so that what is stored can be evaluated.
+ */
+CREATE FUNCTION sched._event_filter_check(p_job sched._job, p_trigger sched._trigger) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_filter	jsonb := p_trigger.config -> 'filter';
+	v_condition	text := substring(p_trigger.schedule FROM '[?].*$');
+BEGIN
+	IF p_trigger.config IS NOT NULL AND p_trigger.config - 'filter' <> '{}' THEN
+		PERFORM sched._bad_argument(p_job.name, 'config', p_trigger.config::text,
+			'Of an event trigger config may hold "filter", a jsonpath, such as {"filter": "$.amount > 100"}.');
+	END IF;
+	IF v_condition IS NOT NULL THEN
+		BEGIN
+			PERFORM ('$ ' || v_condition)::jsonpath;
+		EXCEPTION WHEN others THEN
+			PERFORM sched._bad_argument(p_job.name, 'schedule', p_trigger.schedule,
+				format('Behind the pattern may stand a jsonpath filter, such as ? (@.amount > 100): %s.', SQLERRM));
+		END;
+	END IF;
+	IF v_filter IS NOT NULL THEN
+		BEGIN
+			IF jsonb_typeof(v_filter) <> 'string' THEN
+				RAISE EXCEPTION USING MESSAGE = 'it is not a text';
+			END IF;
+			PERFORM (v_filter #>> '{}')::jsonpath;
+		EXCEPTION WHEN others THEN
+			PERFORM sched._bad_argument(p_job.name, 'filter', v_filter #>> '{}',
+				format('Give a jsonpath, such as $.amount ? (@ > 100): %s.', SQLERRM));
+		END;
+	END IF;
+END $$;
+COMMENT ON FUNCTION sched._event_filter_check(sched._job, sched._trigger) IS 'Raises an error if the filter of an event trigger is no jsonpath.';
+
+/* ---- tables ---- */
+
+CREATE FUNCTION sched._table_event()
+RETURNS trigger LANGUAGE c
+AS 'MODULE_PATHNAME', 'sched_table_event';
+COMMENT ON FUNCTION sched._table_event() IS 'Trigger function behind sched.attach_table_events(): name of the event, condition, "rows" or nothing.';
+
+CREATE FUNCTION sched._table_condition_check(p_relation oid, p_operation text, p_condition text) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'sched_sql_table_condition_check';
+COMMENT ON FUNCTION sched._table_condition_check(oid, text, text) IS 'Raises an error unless the condition can be asked of a row of the table.';
+
+CREATE FUNCTION sched._event_name_check(p_name text) RETURNS void
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sched_sql_event_name_check';
+COMMENT ON FUNCTION sched._event_name_check(text) IS 'Raises an error unless somebody may give an event that name.';
+
+/* The trigger of an event and an operation; a name is all that tells them apart. */
+CREATE FUNCTION sched._table_trigger_name(p_event text, p_operation text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN format('sched_event_%s_%s', left(md5(p_event), 24), lower(p_operation));
+END $$;
+COMMENT ON FUNCTION sched._table_trigger_name(text, text) IS 'The name of a trigger that makes events.';
+
+CREATE FUNCTION sched._table_check(p_caller oid, p_relation regclass, p_owned boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_class	pg_catalog.pg_class;
+BEGIN
+	IF p_relation IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'the table is missing', DETAIL = 'Argument "relation" is NULL.',
+			HINT = 'Give the name of a table.';
+	END IF;
+	SELECT c.* INTO v_class FROM pg_catalog.pg_class c WHERE c.oid = p_relation;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+			MESSAGE = format('table %s does not exist', p_relation::oid),
+			HINT = 'Give the name of a table.';
+	END IF;
+	IF NOT (pg_has_role(p_caller, v_class.relowner, 'USAGE')
+			OR (NOT p_owned AND has_table_privilege(p_caller, p_relation, 'TRIGGER')))
+	THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('permission denied for table "%s"', v_class.relname),
+			DETAIL = CASE WHEN p_owned
+				THEN format('Role "%s" does not own it, as is needed for "when" and "rows".', pg_get_userbyid(p_caller))
+				ELSE format('Role "%s" neither owns it nor has the right TRIGGER on it.', pg_get_userbyid(p_caller)) END;
+	END IF;
+	IF v_class.relkind NOT IN ('r', 'p') OR v_class.relnamespace IN ('pg_catalog'::regnamespace, 'sched'::regnamespace) THEN
+		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
+			MESSAGE = format('"%s" is not a table that events can be attached to', v_class.relname),
+			HINT = 'Give an ordinary or partitioned table.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION sched._table_check(oid, regclass, boolean) IS 'Raises an error unless the caller may attach events to the table.';
+
+CREATE FUNCTION sched._attach_table_events(p_caller oid, p_relation regclass, p_event text, p_operations text[],
+	p_when text, p_rows boolean) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_operations	text[] := ARRAY(SELECT DISTINCT upper(o.op) FROM unnest(p_operations) AS o(op) ORDER BY 1);
+	v_operation		text;
+	v_name			text;
+	v_table			text;
+BEGIN
+	PERFORM sched._table_check(p_caller, p_relation, p_when IS NOT NULL OR p_rows);
+	PERFORM sched._event_name_check(p_event);
+	v_table := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+				JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_relation);
+	IF cardinality(v_operations) = 0 OR p_operations IS NULL OR array_position(v_operations, NULL) IS NOT NULL
+		OR NOT v_operations <@ ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']
+	THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid operations for table "%s"', p_relation),
+			DETAIL = format('operations is %s.', coalesce('"' || p_operations::text || '"', 'NULL')),
+			HINT = 'Give a list of INSERT, UPDATE, DELETE, TRUNCATE, such as {INSERT,UPDATE}.';
+	END IF;
+	IF 'TRUNCATE' = ANY (v_operations) AND (p_when IS NOT NULL OR p_rows) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid operations for table "%s"', p_relation),
+			DETAIL = 'TRUNCATE has no rows that "when" or "rows" could look at.',
+			HINT = 'Attach TRUNCATE by a call of its own.';
+	END IF;
+
+	FOREACH v_operation IN ARRAY v_operations LOOP
+		v_name := sched._table_trigger_name(p_event, v_operation);
+		IF EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = p_relation AND t.tgname = v_name) THEN
+			RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+				MESSAGE = format('event "%s" is attached to %s of table "%s" already', p_event, v_operation, p_relation),
+				HINT = 'Remove it first with sched.detach_table_events().';
+		END IF;
+		IF p_when IS NOT NULL THEN
+			BEGIN
+				PERFORM sched._table_condition_check(p_relation, v_operation, p_when);
+			EXCEPTION
+				WHEN invalid_parameter_value THEN
+					RAISE;
+				WHEN query_canceled OR insufficient_resources THEN
+					RAISE;
+				WHEN others THEN
+					RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+						MESSAGE = format('invalid "when" for table "%s"', p_relation),
+						DETAIL = format('%s in "%s".', SQLERRM, left(p_when, 200)),
+						HINT = 'Give a condition on the columns of a row, such as amount > 100; names that are not in pg_catalog need their schema.';
+			END;
+		END IF;
+		EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION sched._table_event(%L, %L, %L)',
+			v_name, v_operation, v_table,
+			CASE v_operation WHEN 'TRUNCATE' THEN '' WHEN 'DELETE' THEN 'REFERENCING OLD TABLE AS old_rows'
+				 ELSE 'REFERENCING NEW TABLE AS new_rows' END,
+			p_event, coalesce(p_when, ''), CASE WHEN p_rows THEN 'rows' ELSE '' END);
+		/* Goes with the extension, and does not stand in the way of its going. */
+		EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION sched', v_name, v_table);
+	END LOOP;
+	RETURN true;
+END $$;
+COMMENT ON FUNCTION sched._attach_table_events(oid, regclass, text, text[], text, boolean) IS 'Behind sched.attach_table_events().';
+CREATE FUNCTION sched.attach_table_events(relation regclass, event text, operations text[] DEFAULT '{INSERT}',
+	"when" text DEFAULT NULL, rows boolean DEFAULT false) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'sched_as_owner';
+COMMENT ON FUNCTION sched.attach_table_events(regclass, text, text[], text, boolean) IS 'Has each statement of those operations (INSERT, UPDATE, DELETE, TRUNCATE) on the table emit one event with the number of its rows: of those for which "when" is true; with rows, the first 100 in the payload.';
+
+CREATE FUNCTION sched._detach_table_events(p_caller oid, p_relation regclass, p_event text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_trigger	record;
+	v_any		boolean := false;
+BEGIN
+	PERFORM sched._table_check(p_caller, p_relation, false);
+	FOR v_trigger IN
+		SELECT t.tgname, format('%I.%I', n.nspname, c.relname) AS relation
+		FROM pg_catalog.pg_trigger t
+		JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE t.tgrelid = p_relation AND t.tgfoid = 'sched._table_event()'::regprocedure
+		  AND (p_event IS NULL OR t.tgname IN
+			(SELECT sched._table_trigger_name(p_event, o.op) FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS o(op)))
+		ORDER BY t.tgname
+	LOOP
+		EXECUTE format('DROP TRIGGER %I ON %s', v_trigger.tgname, v_trigger.relation);
+		v_any := true;
+	END LOOP;
+	RETURN v_any;
+END $$;
+COMMENT ON FUNCTION sched._detach_table_events(oid, regclass, text) IS 'Behind sched.detach_table_events().';
+CREATE FUNCTION sched.detach_table_events(relation regclass, event text DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'sched_as_owner';
+COMMENT ON FUNCTION sched.detach_table_events(regclass, text) IS 'Undoes sched.attach_table_events() of that event, or of all. False when nothing was attached.';
 
 /* ---- subscriptions ---- */
 

@@ -5,7 +5,8 @@
  *
  * An event is a row of _event, written by whoever makes the change that it
  * reports, in that change's transaction: both are there or neither.
- * Subscribers get a row of _delivery each, at the same time.
+ * Subscribers get a row of _delivery each at the same time, and the jobs that
+ * listen their tasks (event_fire.c).
  *
  * Most changes are not worth a row.  sched_event_wanted() decides by
  * sched.event_level and by who listens, from memory: a task that completes
@@ -23,6 +24,7 @@
 
 #include "application/attempt.h"
 #include "application/event.h"
+#include "application/event_fire.h"
 #include "application/rights.h"
 #include "catalog/pg_type.h"
 #include "infrastructure/clock.h"
@@ -86,6 +88,14 @@ sched_event_record(const SchedEvent *event)
 	row.payload = event->payload;
 
 	count = sched_listeners_find(event->name, &listeners);
+	if (count > 0)
+	{
+		int64	   *fired = palloc(count * sizeof(int64));
+
+		row.fired_count = sched_event_fire(event, row.event_id, listeners,
+										   count, fired, now);
+		row.fired = fired;
+	}
 	for (int i = 0; i < count; i++)
 		if (listeners[i].trigger_id == 0 &&
 			sched_may(listeners[i].owner, event->owner, SCHED_MAY_SEE))
@@ -299,8 +309,8 @@ sched_event_of_outcomes(const SchedOutcome *rows, int count)
 	{
 		const SchedOutcome *row = &rows[i];
 		SchedEventType type = type_of_outcome(row);
-		const char *executor = row->executor_id == SCHED_EXECUTOR_SQL ?
-			"sql" : NULL;
+		const char *executor = row->executor_id == SCHED_EXECUTOR_SQL ? "sql" :
+			row->executor_id == SCHED_EXECUTOR_HTTP ? "http" : NULL;
 		static const SchedEventType before[] = {SCHED_EVENT_TASK_READY,
 		SCHED_EVENT_TASK_ASSIGNED, SCHED_EVENT_TASK_STARTED};
 

@@ -17,11 +17,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "application/attempt.h"
 #include "application/custom_trigger.h"
+#include "application/event.h"
 #include "application/fire.h"
-#include "application/graph.h"
-#include "application/pool.h"
+#include "application/occur.h"
 #include "application/record.h"
 #include "catalog/pg_type.h"
 #include "domain/policy.h"
@@ -68,7 +67,6 @@ typedef struct Claimed
 /* Rows of the batch, to be written together. */
 typedef struct Batch
 {
-	int			db;
 	TimestampTz now;
 	SchedTaskRow *tasks;
 	SchedOutcome *outcomes;
@@ -77,8 +75,6 @@ typedef struct Batch
 	int			task_capacity;
 	int			outcome_capacity;
 	uint32		generation;
-	int64		last_job;		/* runs of the same job within the batch */
-	int			same_job;
 } Batch;
 
 static List *jobs_to_complete = NIL;	/* job_ids, in TopMemoryContext */
@@ -218,8 +214,6 @@ end_task(Batch *batch, SchedTaskRow *row, char status,
 {
 	SchedOutcome *outcome;
 
-	row->ended = true;
-
 	if (batch->outcome_count == batch->outcome_capacity)
 	{
 		batch->outcome_capacity = Max(64, batch->outcome_capacity * 2);
@@ -229,55 +223,7 @@ end_task(Batch *batch, SchedTaskRow *row, char status,
 					 batch->outcome_capacity * sizeof(SchedOutcome));
 	}
 	outcome = &batch->outcomes[batch->outcome_count++];
-	MemSet(outcome, 0, sizeof(SchedOutcome));
-	outcome->task_id = row->task_id;
-	outcome->job_id = row->job_id;
-	outcome->run_id = row->run_id;
-	outcome->attempt = 1;
-	outcome->status = status;
-	outcome->final = true;
-	outcome->finished_at = batch->now;
-	outcome->row_count = SCHED_UNSET;
-	outcome->progress = -1;
-	outcome->reason = reason;
-}
-
-/* Ask the job's other tasks to stop; those that have not started end here. */
-static void
-stop_others(Batch *batch, int64 job_id, bool at_once)
-{
-	QLane	   *lane;
-	dlist_iter	iter;
-	int			count = 0;
-	SchedAttempt others[256];
-
-	sched_lock(LW_EXCLUSIVE);
-	lane = sched_queue_find_lane(batch->db, job_id);
-	if (lane != NULL)
-		dlist_foreach(iter, &lane->tasks)
-		{
-			QTask	   *task = dlist_container(QTask, lane_node, iter.cur);
-
-			if (sched_task_status_holds_lease(task->status))
-				sched_pool_enforce(task, SCHED_STOP_REPLACED, at_once);
-			else if (task->status != SCHED_TASK_SCHEDULED &&
-					 task->ending_pid == 0 && count < lengthof(others))
-				sched_attempt_copy(task, &others[count++]);
-		}
-	sched_unlock();
-
-	for (int i = 0; i < count; i++)
-	{
-		SchedEnd	end = {0};
-
-		if (!sched_pending_reserve_task(others[i].task_id))
-			continue;
-		end.status = SCHED_OUTCOME_CANCELLED;
-		end.reason = "replaced by a newer run";
-		end.row_count = SCHED_UNSET;
-		others[i].started_at = 0;
-		(void) sched_attempt_end(NULL, &others[i], &end, batch->now);
-	}
+	sched_occur_ended(row, status, reason, batch->now, outcome);
 }
 
 /* One occurrence: a task that runs, or one that says why not. */
@@ -285,73 +231,13 @@ static void
 occur(Batch *batch, Claimed *c, TimestampTz nominal, int64 missed)
 {
 	SchedTaskRow *row = new_task(batch, c, nominal);
-	QLane	   *lane;
-	QLaneSpec	spec;
-	QTaskSpec	task = {0};
-	int			live = 0;
-	int			buffered = 0;
-	int			pending;
 	bool		after = strcmp(c->kind, "after") == 0;
 
 	row->missed_count = missed;
-	pending = batch->last_job == c->job->job_id ? batch->same_job : 0;
-
-	sched_lock(after ? LW_EXCLUSIVE : LW_SHARED);
-	lane = sched_queue_find_lane(batch->db, c->job->job_id);
-	if (lane != NULL)
-	{
-		/* also when this one is skipped: the next follows from the end */
-		if (after)
-			lane->spec.report_end = true;
-		live = lane->occupied - lane->buffered;
-		buffered = lane->buffered;
-		if (lane->spill_lo != SCHED_NO_SPILL)
-			live++;
-	}
-	sched_unlock();
-	if (live == 0 && pending > 0)
-	{
-		live = 1;
-		pending--;
-	}
-
-	switch (sched_overlap_decide(c->job->overlap_policy, live,
-								 buffered + pending,
-								 c->job->max_concurrent_runs))
-	{
-		case SCHED_OVERLAP_DO_SKIP:
-			end_task(batch, row, SCHED_OUTCOME_SKIPPED,
-					 "overlap policy: an earlier run is not over");
-			return;
-		case SCHED_OVERLAP_DO_CANCEL_OTHERS:
-			stop_others(batch, c->job->job_id, false);
-			break;
-		case SCHED_OVERLAP_DO_TERMINATE_OTHERS:
-			stop_others(batch, c->job->job_id, true);
-			break;
-		case SCHED_OVERLAP_DO_RUN:
-		case SCHED_OVERLAP_DO_BUFFER:
-			break;
-	}
-	if (batch->last_job != c->job->job_id)
-	{
-		batch->last_job = c->job->job_id;
-		batch->same_job = 0;
-	}
-	batch->same_job++;
-
-	sched_lane_spec(c->job, &spec);
-	spec.report_end = after;
-	task.task_id = row->task_id;
-	task.run_id = row->run_id;
-	task.due_at = Min(nominal, batch->now);
-	task.scheduled_at = row->scheduled_at;
-	task.has_parameters = row->parameters != NULL;
-	task.priority = c->job->priority;
-	task.attempt = 1;
-	task.serial = c->job->overlap_policy != SCHED_OVERLAP_ALLOW;
-	row->waits = sched_graph_waits(c->job, true, batch->now, &task);
-	sched_pending_add_task(&spec, &task, batch->generation);
+	if (sched_occur_decide(c->job, after, batch->now))
+		sched_occur_enqueue(c->job, row, batch->generation, after, batch->now);
+	else
+		end_task(batch, row, SCHED_OUTCOME_SKIPPED, SCHED_OCCUR_SKIPPED);
 }
 
 /* ---------- one trigger ---------- */
@@ -383,6 +269,14 @@ run_plan(Batch *batch, Claimed *c, const SchedScheduleContext *context)
 		plan.record_missed = c->job->misfire_policy != SCHED_MISFIRE_FIRE_ONCE;
 		plan.missed_last = Max(plan.missed_last, c->fires[0] - 1);
 	}
+	if (plan.missed_count > 0)
+		sched_event_job(SCHED_EVENT_JOB_MISFIRED, c->job->job_id, c->job->owner,
+						c->job->name,
+						psprintf("\"trigger_id\": " INT64_FORMAT
+								 ", \"missed_count\": " INT64_FORMAT
+								 ", \"run_count\": " INT64_FORMAT,
+								 c->trigger_id, (int64) plan.missed_count,
+								 (int64) plan.run_count));
 
 	if (plan.record_missed && plan.missed_count > 0)
 	{
@@ -679,7 +573,7 @@ sched_fire_exhausted(int64 job_id)
 }
 
 void
-sched_fire(int db, const int64 *trigger_ids, int count, TimestampTz now,
+sched_fire(const int64 *trigger_ids, int count, TimestampTz now,
 		   TimestampTz *next)
 {
 	Claimed    *claimed;
@@ -687,7 +581,6 @@ sched_fire(int db, const int64 *trigger_ids, int count, TimestampTz now,
 	int			n;
 	int			fired = 0;
 
-	batch.db = db;
 	batch.now = now;
 	batch.generation = sched_pending_job_generation();
 

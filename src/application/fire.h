@@ -38,8 +38,8 @@ extern TimestampTz sched_fire_after_end(int db, int64 job_id,
  * Fire the triggers in one transaction.  next[i] gets the time at which
  * the trigger is due again, 0: never, or not before something changes.
  */
-extern void sched_fire(int db, const int64 *trigger_ids, int count,
-					   TimestampTz now, TimestampTz *next);
+extern void sched_fire(const int64 *trigger_ids, int count, TimestampTz now,
+					   TimestampTz *next);
 
 /* A trigger of the job will not fire any more; see the following. */
 extern void sched_fire_exhausted(int64 job_id);

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "application/announce.h"
 #include "application/attempt.h"
 #include "application/chore.h"
 #include "application/custom_trigger.h"
@@ -60,6 +61,7 @@ static TimestampTz next_lookahead;	/* the clock's time */
 static TimestampTz next_pool;	/* real time, 0: when woken */
 static TimestampTz next_http;	/* real time, 0: when woken */
 static TimestampTz next_completion; /* real time, 0: none */
+static TimestampTz next_announcement;	/* likewise */
 static TimestampTz last_clock;
 
 /* ---------- coming and going ---------- */
@@ -270,6 +272,7 @@ start_up(void)
 		sched_counters_open(&database->counters);
 		sched_upkeep_restore_counters();
 	}
+	sched_announce_start();
 	sched_pool_put_back(my_db);
 	if (server_start)
 		sched_recover_all(my_db);
@@ -379,6 +382,7 @@ turn(void)
 
 	if (sched_enabled && !database->held)
 		sched_custom_ask(my_db);
+	next_announcement = sched_announce(my_db);
 	next_completion = sched_fire_complete_jobs() ? 0 :
 		GetCurrentTimestamp() + USECS_PER_SEC;
 	next_pool = sched_enabled ? sched_pool_grow(my_db) : 0;
@@ -423,6 +427,7 @@ time_to_sleep(void)
 	sooner(&by_real, next_pool);
 	sooner(&by_real, next_http);
 	sooner(&by_real, next_completion);
+	sooner(&by_real, next_announcement);
 
 	sched_lock(LW_EXCLUSIVE);
 	task = sched_queue_first_timer(my_db);
@@ -438,7 +443,8 @@ time_to_sleep(void)
 	database->last_cycle_at = real_now;
 	database->triggers = sched_triggers_count();
 	database->next_fire_at = first == PG_INT64_MAX ? 0 : first;
-	if (database->change_count > 0 || database->change_overflow)
+	if (database->change_count > 0 || database->change_overflow ||
+		(database->events && next_announcement == 0))
 		by_real = real_now;
 	sched_unlock();
 

@@ -395,7 +395,7 @@ cancel_running(int64 task_id, const char *reason, const SchedOutcome *outcome,
 	if (reason != NULL)
 		sched_store_insert_log(task_id, outcome->attempt, SCHED_LOG_INFO, now,
 							   psprintf("cancel requested: %s", reason));
-	sched_pending_stop_task(task_id, SCHED_STOP_CANCEL);
+	sched_pending_stop_task(task_id, SCHED_STOP_CANCEL, false);
 	return true;
 }
 

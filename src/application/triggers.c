@@ -514,7 +514,7 @@ sched_triggers_fire(int db)
 
 	PG_TRY();
 	{
-		sched_fire(db, due, count, now, next);
+		sched_fire(due, count, now, next);
 	}
 	PG_CATCH();
 	{

@@ -97,6 +97,8 @@ sched_upkeep_run(void)
 	(void) step("SELECT sched._segment_rotate()");
 	(void) step("SELECT sched._segments_close()");
 	(void) step("SELECT sched._counters_save()");
+	repeat_step("SELECT sched._event_partitions_ensure(1)");
+	(void) step("SELECT sched._event_rotate()");
 	if (sched_history_retention > 0)
 	{
 		char		logs[80] = "NULL";
@@ -109,6 +111,11 @@ sched_upkeep_run(void)
 				 "SELECT sched._segments_retire("
 				 "pg_catalog.make_interval(secs => %d), %s)",
 				 sched_history_retention, logs);
+		repeat_step(query);
+		snprintf(query, sizeof(query),
+				 "SELECT sched._events_retire("
+				 "pg_catalog.make_interval(secs => %d))",
+				 sched_history_retention);
 		repeat_step(query);
 	}
 }

@@ -192,9 +192,24 @@ sched_pending_hurry_task(int64 task_id)
 }
 
 void
-sched_pending_stop_task(int64 task_id, SchedStopReason reason)
+sched_pending_stop_task(int64 task_id, SchedStopReason reason, bool at_once)
 {
-	add_note(NOTE_STOP, task_id)->flag = reason;
+	Note	   *note = add_note(NOTE_STOP, task_id);
+
+	note->flag = reason;
+	note->at = at_once;
+}
+
+int
+sched_pending_count_tasks(int64 job_id, int limit)
+{
+	int			count = 0;
+
+	for (int i = note_count - 1; i >= 0 && count < limit; i--)
+		if ((notes[i].kind == NOTE_ADD || notes[i].kind == NOTE_LEAVE_OUT) &&
+			notes[i].lane.job_id == job_id)
+			count += notes[i].kind == NOTE_ADD ? 1 : limit;
+	return Min(count, limit);
 }
 
 bool
@@ -509,7 +524,7 @@ hold_again(int me)
 /* ---------- applying ---------- */
 
 static void
-apply_to_worker(QTask *task, SchedStopReason reason)
+apply_to_worker(QTask *task, SchedStopReason reason, bool at_once)
 {
 	SchedWorker *worker;
 
@@ -518,16 +533,24 @@ apply_to_worker(QTask *task, SchedStopReason reason)
 		/* told with its executor's next beat; the scheduler waits no longer */
 		task->stop = reason;
 		sched_queue_set_timer(task, sched_clock_now() +
-							  sched_cancel_grace * USECS_PER_SEC);
+							  (at_once ? 0 :
+							   sched_cancel_grace * USECS_PER_SEC));
 	}
 	if (sched_queue_stop_http(task, reason) || task->worker < 0)
 		return;
 	worker = &sched_shared->workers[task->worker];
 	if (worker->state != SCHED_WORKER_BUSY || worker->task != task ||
-		worker->stop != SCHED_STOP_NONE)
+		(worker->stop != SCHED_STOP_NONE && !at_once))
 		return;
-	worker->stop = reason;
-	sched_wake_cancel(worker);
+	if (worker->stop == SCHED_STOP_NONE)
+		worker->stop = reason;
+	if (at_once)
+	{
+		worker->terminated = true;
+		sched_wake_terminate(worker);
+	}
+	else
+		sched_wake_cancel(worker);
 	/* when it does not react, the scheduler terminates the worker */
 	sched_queue_set_timer(task, sched_clock_now() +
 						  sched_cancel_grace * USECS_PER_SEC);
@@ -590,7 +613,7 @@ apply_note(const Note *note, int me, TimestampTz now)
 		case NOTE_STOP:
 			task = sched_queue_find(me, note->id);
 			if (task != NULL)
-				apply_to_worker(task, note->flag);
+				apply_to_worker(task, note->flag, note->at != 0);
 			break;
 		case NOTE_LEASES:
 		case NOTE_STARTS:

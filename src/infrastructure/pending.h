@@ -69,8 +69,12 @@ extern void sched_pending_retry_task(int64 task_id, TimestampTz due_at,
 /* Do not wait for the retry's time. */
 extern void sched_pending_hurry_task(int64 task_id);
 
-/* Stop whoever runs the task. */
-extern void sched_pending_stop_task(int64 task_id, SchedStopReason reason);
+/* Stop whoever runs the task; at_once: without asking. */
+extern void sched_pending_stop_task(int64 task_id, SchedStopReason reason,
+									bool at_once);
+
+/* How many tasks of the job the transaction has ordered, counting to limit. */
+extern int	sched_pending_count_tasks(int64 job_id, int limit);
 
 /*
  * Keep a live task from being started until the transaction ends; false when

@@ -23,6 +23,7 @@
 
 PG_FUNCTION_INFO_V1(sched_emit_event);
 PG_FUNCTION_INFO_V1(sched_sql_event_note);
+PG_FUNCTION_INFO_V1(sched_sql_event_name_check);
 PG_FUNCTION_INFO_V1(sched_sql_listeners_changed);
 PG_FUNCTION_INFO_V1(sched_sql_event_pattern_fault);
 
@@ -84,6 +85,13 @@ sched_emit_event(PG_FUNCTION_ARGS)
 	event.payload = checked_payload(fcinfo, 1, event.name);
 	event.owner = GetUserId();
 	PG_RETURN_INT64(sched_event_record(&event));
+}
+
+Datum
+sched_sql_event_name_check(PG_FUNCTION_ARGS)
+{
+	(void) checked_name(fcinfo, 0);
+	PG_RETURN_VOID();
 }
 
 /*

@@ -7,19 +7,23 @@
  * replica and a restore are noticed.  They note the change; the scheduler hears
  * of it when the transaction commits.  Without shared memory there is no
  * scheduler either: then the next one reads everything anyway, and a restore into such
- * a server is let through.
+ * a server is let through.  They also record the events that report a change
+ * of a job.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "application/event.h"
 #include "application/observe.h"
 #include "commands/trigger.h"
+#include "domain/state.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "infrastructure/listener.h"
 #include "infrastructure/pending.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(sched_job_changed);
@@ -92,6 +96,51 @@ log_status(HeapTuple before, HeapTuple after, TupleDesc desc, int64 job_id)
 		sched_observe_job(text_column(after, desc, "name"), job_id, from, to);
 }
 
+/*
+ * The event that a changed row of _job stands for.  New rows are left to
+ * whoever makes a job: a restore brings them too.
+ */
+static void
+record_change(HeapTuple old, HeapTuple new, TupleDesc desc)
+{
+	char	   *status = text_column(new, desc, "status");
+	char	   *reason = text_column(new, desc, "status_reason");
+	SchedEventType type = SCHED_EVENT_JOB_UPDATED;
+	SchedJobStatus from;
+	SchedJobStatus to;
+	StringInfoData payload;
+	Oid			owner;
+	int64		job_id;
+	bool		isnull;
+
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return;
+	if (strcmp(text_column(old, desc, "status"), status) != 0)
+	{
+		if (strcmp(status, "deleted") == 0)
+			type = SCHED_EVENT_JOB_DELETED;
+		else if (sched_job_status_from_name(text_column(old, desc, "status"),
+											&from) &&
+				 sched_job_status_from_name(status, &to))
+			type = sched_event_type_from_name(sched_job_event_name(from, to));
+	}
+	if (type == SCHED_EVENT_COUNT || !sched_event_wanted(type))
+		return;
+	initStringInfo(&payload);
+	appendStringInfo(&payload, "\"status\": \"%s\"", status);
+	if (type != SCHED_EVENT_JOB_UPDATED && reason[0] != '\0')
+	{
+		appendStringInfoString(&payload, ", \"reason\": ");
+		escape_json(&payload, reason);
+	}
+	job_id = DatumGetInt64(heap_getattr(new, SPI_fnumber(desc, "job_id"), desc,
+										&isnull));
+	owner = DatumGetObjectId(heap_getattr(new, SPI_fnumber(desc, "owner"),
+										  desc, &isnull));
+	sched_event_job(type, job_id, owner, text_column(new, desc, "name"),
+					payload.data);
+}
+
 Datum
 sched_job_changed(PG_FUNCTION_ARGS)
 {
@@ -124,8 +173,12 @@ sched_job_changed(PG_FUNCTION_ARGS)
 	if (isnull)
 		return PointerGetDatum(NULL);
 	sched_pending_job_changed(DatumGetInt64(job_id), paused);
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && sched_observes_states())
+	if (!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		return PointerGetDatum(NULL);
+	if (sched_observes_states())
 		log_status(trigger->tg_trigtuple, row, desc, DatumGetInt64(job_id));
+	if (SPI_fnumber(desc, "status") > 0)
+		record_change(trigger->tg_trigtuple, row, desc);
 	return PointerGetDatum(NULL);
 }
 

@@ -16,6 +16,10 @@ CREATE ROLE alice LOGIN;
 CREATE ROLE mallory LOGIN;
 GRANT sched_user TO alice, mallory;
 GRANT CREATE ON DATABASE postgres TO mallory;
+CREATE TABLE public.mallory_table (b int, c text);
+ALTER TABLE public.mallory_table OWNER TO mallory;
+CREATE TABLE public.super_table (b int, c text);
+GRANT INSERT ON public.super_table TO mallory;
 SELECT sched.create_job('of super', 'SELECT session_user', parameters => '{"secret": "xyzzy"}');
 SET ROLE alice;
 SELECT sched.create_job('of alice', 'SELECT session_user', '@hourly', parameters => '{"secret": "xyzzy"}');
@@ -123,6 +127,7 @@ my @calls = (
 	q(update_task_type('type-of-%r', '{"parameter_schema": {"type": "object"}}')), q(update_task_type('type-of-nobody', '{}')),
 	q(register_trigger_type('trigger-of-%r', 'pg_catalog.now')), q(unregister_trigger_type('trigger-of-%r')), q(next_fire_times('@custom trigger-of-%r')),
 	q(create_job('%1 typed', type => 'type-of-%r', parameters => '{"a": 1}')), q(delete_job('%1 typed')), q(unregister_task_type('type-of-%r')),
+	q(attach_table_events('%r_table', 'of.%r', '{INSERT,DELETE}', 'b > 1 AND lower(c) = c', true)), q(attach_table_events('%r_table', 'of.%r')), q(detach_table_events('%r_table', 'of.%r')), q(detach_table_events('%r_table')),
 	q(delete_job('%1')), q(drop_calendar('weekly of %r')));
 my @views = split /\n/, sql($node, q(SELECT relname FROM pg_class WHERE relnamespace = 'sched'::regnamespace AND relkind = 'v' AND relname NOT LIKE '\_%'));
 
@@ -152,6 +157,24 @@ for my $role ('mallory', 'super')
 		unlike($state, qr/^(XX|42804|42725|42883|22P02)/, "$role: is not confused") if $call !~ /version|prometheus|scaling|backfill|update_calendar/;
 	}
 }
+
+# Events of tables: whoever writes to the table, and whatever names stand first
+for my $case ([ 'mallory', 'super' ], [ 'super', 'mallory' ])
+{
+	my ($owner, $writer) = @$case;
+
+	is((as($owner, "SELECT sched.attach_table_events('public.${owner}_table', 'of.$owner', '{INSERT}', 'b > 1 AND lower(c) = c AND c || c LIKE ''x%''', true)"))[0],
+		'', "$owner attaches events to a table");
+	as($owner, "SELECT sched.create_job('hears $owner', 'SELECT 1', '\@event of.** ? (\@.count > 0)', overlap_policy => 'buffer_all')");
+	my ($state, $out, $err) = as($writer, "INSERT INTO public.${owner}_table VALUES (3, 'x'::pg_catalog.text)");
+	is($state, '', "$writer writes to it") or diag($err);
+	unlike($err, qr/TRAP/, 'the condition is evaluated under names of its own');
+	is(sql($node, "SELECT payload ->> 'count' || ' ' || pg_get_userbyid(owner) FROM sched._event WHERE type = 'of.$owner' ORDER BY event_id DESC LIMIT 1"),
+		'1 ' . sql($node, "SELECT tableowner FROM pg_tables WHERE tablename = '${owner}_table'"), "and the event is its owner's");
+}
+is(sql($node, q(SELECT count(*) FROM sched.tasks WHERE job_name = 'hears mallory' AND parameters -> 'event' ->> 'name' = 'of.super')), 0,
+	'mallory does not hear of the tables of others');
+
 cmp_ok($done, '>', $calls / 2, 'most of the calls succeed');
 
 # The scheduler and the workers, in a database that puts these names first

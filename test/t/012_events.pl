@@ -1,0 +1,123 @@
+# Who listens on sched_events hears of every event once, in the order of the
+# ids, over restarts of the scheduler; and a queue of NOTIFY that is full
+# stops nobody.
+
+use strict;
+use warnings;
+use Test::More;
+use SchedTest;
+use PostgreSQL::Test::Utils;
+
+my $node = new_node('events', conf => "autovacuum = off\n");
+my ($scheduler) = wait_pids($node, scheduler_type, 1);
+
+# A session that listens; heard() gives the events of which it was told until now.
+my $listener = $node->background_psql('postgres');
+$listener->query_safe('LISTEN sched_events');
+my @heard;
+
+sub heard
+{
+	my $out = $listener->query('SELECT 1');
+
+	push @heard, $1 while $out =~ /"sched_events" with payload "(\{.*?\})" received/g;
+	return @heard;
+}
+
+# Wait until the listener has been told of event $id.
+sub told
+{
+	my ($id) = @_;
+	return wait_until(sub { heard(); grep { /"event_id": $id,/ } @heard });
+}
+
+sub ids
+{
+	return map { /"event_id": (\d+)/ } @heard;
+}
+
+# ---- what is said ------------------------------------------------------------
+
+my $job = sql($node, q(SELECT sched.create_job('failing', 'SELECT 1/0', max_attempts => 1)));
+my $task = sql($node, q(SELECT sched.run_job('failing')));
+is(sql($node, "SELECT sched.wait_for_task($task, '60 s')"), 'failed', 'a task fails');
+my $own = sql($node, q(SELECT sched.emit_event('shop.sale', '{"secret": 1}')));
+ok(told($own), 'an event is told of');
+my ($failed) = grep { /task\.failed/ } @heard;
+like($failed, qr/^\{"event_id": \d+, "type": "task.failed", "job_id": $job, "task_id": $task\}$/, 'a notification names event, job and task');
+is((grep { /shop.sale/ } @heard)[0], qq({"event_id": $own, "type": "shop.sale", "job_id": null, "task_id": null}), 'and nothing of the payload');
+
+# ---- order, gaps ---------------------------------------------------------------
+
+my $slow = $node->background_psql('postgres');
+$slow->query_safe('BEGIN');
+my $early = $slow->query_safe(q(SELECT sched.emit_event('early')));
+sql($node, q(BEGIN; SELECT sched.emit_event('never'); ROLLBACK));
+my $late = sql($node, q(SELECT sched.emit_event('late')));
+cmp_ok($early, '<', $late, 'an id is drawn before the commit');
+ok(told($late), 'who commits later does not hold up the others');
+my $low = sql($node, 'SELECT low FROM sched._event_position');
+cmp_ok($low, '<=', $early, 'what has not been seen is looked for again');
+$slow->query_safe('COMMIT');
+ok(told($early), 'and is told of when it is there');
+ok(!(grep { /never/ } @heard), 'what was rolled back is not told of');
+
+# many, and a scheduler that is killed in between
+my $end;
+for my $round (1 .. 3)
+{
+	sql($node, q(SELECT count(sched.emit_event('many')) FROM generate_series(1, 1500)));
+	kill 15, pids($node, scheduler_type) if $round < 3;
+	$end = sql($node, q(SELECT sched.emit_event('end')));
+}
+ok(told($end), 'a scheduler that has been replaced goes on') or diag(scalar @heard);
+my %times;
+$times{$_}++ for ids();
+is(scalar(keys %times), sql($node, 'SELECT count(*) FROM sched.events'), 'every event has been told of');
+is(join(' ', grep { $times{$_} > 1 } keys %times), '', 'once');
+my @many = map { /"event_id": (\d+), "type": "many"/ } @heard;
+is_deeply(\@many, [ sort { $a <=> $b } @many ], 'in the order of the ids');
+
+# ---- the table of events does not grow into the way -----------------------------
+
+ok(wait_until(sub {
+	my $id = sql($node, q(SELECT sched.emit_event('tick')));
+	told($id);
+	return sql($node, 'SELECT low FROM sched._event_position') > $end;
+}), 'what has been told of is not looked at again');
+$listener->quit;
+
+# ---- a lock that is not had ------------------------------------------------------
+
+# NOTIFY needs a lock at commit, which another database may hold for long.
+my $locker = $node->background_psql('postgres');
+$locker->query_safe(q(BEGIN; LOCK TABLE sched._event_position IN ACCESS EXCLUSIVE MODE));
+my $at = -s $node->logfile;
+sql($node, q(SELECT sched.emit_event('unheard')));
+wait_log($node, qr/notifications of events are put off: canceling statement due to lock timeout/, $at);
+is(scalar(log_lines($node, qr/notifications of events are put off/, $at)), 1, 'it says once that notifications are put off');
+$task = sql($node, q(SELECT sched.run_job('failing')));
+is(sql($node, "SELECT sched.wait_for_task($task, '60 s')"), 'failed', 'tasks go on in the meantime');
+$locker->query_safe('COMMIT');
+$locker->quit;
+$listener = $node->background_psql('postgres');
+$listener->query_safe('LISTEN sched_events');
+my $heard_after = sql($node, q(SELECT sched.emit_event('heard.again')));
+ok(told($heard_after), 'and so do the notifications, afterwards');
+$listener->quit;
+$slow->quit;
+$node->stop;
+
+# ---- after a crash -----------------------------------------------------------------
+
+$node->start;
+kill9_server($node);
+$node->start;
+wait_pids($node, scheduler_type, 1);
+$listener = $node->background_psql('postgres');
+$listener->query_safe('LISTEN sched_events');
+my $last = sql($node, q(SELECT sched.emit_event('after.crash')));
+ok(told($last), 'after a crash of the server events are told of');
+$listener->quit;
+$node->stop;
+done_testing();
