@@ -419,8 +419,8 @@ BEGIN
 		PERFORM sched._bad_argument(p_job.name, 'calendar', p_job.calendar,
 			'There is no calendar of that name; make it with sched.create_calendar().');
 	END IF;
-	IF p_job.pool IS NOT NULL THEN
-		PERFORM sched._bad_argument(p_job.name, 'pool', p_job.pool, 'There is no pool of that name.');
+	IF p_job.pool IS NOT NULL OR p_job.required_tags <> '{}' THEN
+		PERFORM sched._check_capacity(p_job);
 	END IF;
 	RETURN p_job;
 END $$;

@@ -216,6 +216,7 @@ DECLARE
 	v_login		boolean;
 	v_workers	int;
 	v_type		sched._task_type;
+	v_pool		record;
 BEGIN
 	v_task := sched._task_find(p_caller, p_task_id, 'see');
 	SELECT t.* INTO v_row FROM sched.tasks t WHERE t.task_id = p_task_id;
@@ -280,6 +281,19 @@ BEGIN
 	RETURN QUERY SELECT 'database is below sched.max_concurrent_jobs',
 		coalesce(v_running, 0) < coalesce(v_limit, 2147483647),
 		format('%s running, %s', coalesce(v_running, 0), coalesce('at most ' || v_limit, 'no limit'));
+	IF v_job.pool IS NOT NULL THEN
+		SELECT p.slots, s.used, s.waiting, s.first_waiting INTO v_pool
+		FROM sched._pool_state(v_job.pool) AS s LEFT JOIN sched._pool p ON p.name = v_job.pool;
+		RETURN QUERY SELECT 'pool has room',
+			coalesce(coalesce(v_pool.used, 0) + least(coalesce(v_job.pool_slots, 1), v_pool.slots) <= v_pool.slots
+				AND v_pool.slots > 0 AND (v_pool.first_waiting IS NULL OR v_pool.first_waiting = p_task_id), false),
+			CASE WHEN v_pool.slots IS NULL THEN format('pool "%s" does not exist', v_job.pool)
+				 ELSE format('pool "%s": %s of %s slots used, this task needs %s', v_job.pool, v_pool.used, v_pool.slots,
+							 coalesce(v_job.pool_slots, 1))
+					|| CASE WHEN v_job.pool_slots > v_pool.slots THEN ' and will take all of them' ELSE '' END
+					|| CASE WHEN v_pool.first_waiting <> p_task_id
+							THEN format('; task %s comes first', v_pool.first_waiting) ELSE '' END END;
+	END IF;
 	SELECT tt.* INTO v_type FROM sched._task_type tt WHERE tt.name = v_job.type;
 	IF v_type.handler IS NOT NULL THEN
 		RETURN QUERY SELECT 'its handler is there', to_regprocedure(v_type.handler) IS NOT NULL,

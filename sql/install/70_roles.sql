@@ -37,6 +37,7 @@ RETURN (
 			'log_task'] AS operate,
 		ARRAY['create_job', 'update_job', 'delete_job', 'add_trigger', 'remove_trigger', 'create_calendar',
 			'update_calendar', 'drop_calendar', 'register_trigger_type', 'unregister_trigger_type', 'add_dependency', 'remove_dependency', 'emit_event',
+			'create_pool', 'update_pool', 'drop_pool',
 			'register_task_type', 'update_task_type', 'unregister_task_type', 'attach_table_events', 'detach_table_events', 'subscribe', 'unsubscribe', 'acquire_lock',
 			'release_lock'] AS change,
 		ARRAY['resume_all', 'assign_task', 'detect_failed_executors', 'activate_executor',
@@ -51,7 +52,7 @@ COMMENT ON FUNCTION sched._role_functions(text) IS 'The public functions that a 
 CREATE FUNCTION sched._view_functions() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY['_can_see', '_now', '_outcome_status', '_executor_name', '_live_task', '_live_jobs', '_attempt_before',
-	'_live_executors', '_cluster_counts'];
+	'_live_executors', '_pool_state', '_cluster_counts'];
 COMMENT ON FUNCTION sched._view_functions() IS 'The private functions that the reader of a view needs.';
 
 /* A role that is there already is taken only if it is as harmless as a new one. */

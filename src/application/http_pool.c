@@ -134,7 +134,9 @@ has_work(int db)
 {
 	QClass	   *class = sched_queue_find_class(db, InvalidOid, SCHED_KIND_HTTP);
 
-	return class != NULL && class->ready > 0;
+	TimestampTz queued_at;
+
+	return class != NULL && sched_queue_startable(class, &queued_at) > 0;
 }
 
 static void

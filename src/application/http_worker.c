@@ -69,6 +69,7 @@ static void
 leave_slot(int code, Datum arg)
 {
 	QClass	   *class;
+	TimestampTz queued_at;
 
 	sched_lock(LW_EXCLUSIVE);
 	me->proc = NULL;
@@ -82,7 +83,7 @@ leave_slot(int code, Datum arg)
 		me->start_failures++;
 	}
 	class = sched_queue_find_class(my_db, InvalidOid, SCHED_KIND_HTTP);
-	if (in_hand > 0 || (class != NULL && class->ready > 0))
+	if (in_hand > 0 || (class != NULL && sched_queue_startable(class, &queued_at) > 0))
 		me->wanted = true;
 	sched_wake_scheduler(database);
 	if (database->scheduler == NULL)

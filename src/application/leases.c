@@ -480,12 +480,16 @@ assign_obstacle(QTask *task, QExecutor *executor)
 		return "The executor is not online.";
 	if (!sched_executor_takes_kind(executor, task->lane->spec.kind))
 		return "The executor does not take tasks of this type.";
+	if (!sched_executor_has_tags(executor, task->lane->class))
+		return "The executor lacks a tag that the task requires.";
 	if (executor->running >= executor->spec.max_concurrent)
 		return "The executor is at its max_concurrent.";
 	if (task->place == Q_BUFFER)
 		return "The overlap policy of its job holds it back.";
 	if (task->place != Q_CLASS)
 		return "Its job is paused or at its max_concurrent_runs.";
+	if (!sched_queue_has_slots(task))
+		return "Its pool has not enough free slots.";
 	if (sched_max_concurrent_jobs > 0 &&
 		db->running >= sched_max_concurrent_jobs)
 		return "sched.max_concurrent_jobs tasks run already.";

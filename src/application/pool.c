@@ -398,17 +398,14 @@ check_role(int db, const Want *want)
 
 /* Has nothing waited for so long that it needs one more worker? */
 static bool
-is_patient(QClass *class, int ready, int chores, TimestampTz chores_since)
+is_patient(TimestampTz queued_at, int ready, int chores,
+		   TimestampTz chores_since)
 {
-	QTask	   *head;
-
 	if (chores > 0 && GetCurrentTimestamp() - chores_since >= PATIENCE)
 		return false;
 	if (ready == 0)
 		return true;
-	head = pairingheap_container(QTask, ready_node,
-								 pairingheap_first(&class->heap));
-	return sched_clock_now() - head->queued_at < PATIENCE;
+	return sched_clock_now() - queued_at < PATIENCE;
 }
 
 TimestampTz
@@ -428,7 +425,8 @@ sched_pool_grow(int db)
 		   (class = sched_queue_next_class(db, &cursor)) != NULL)
 	{
 		int			idle = 0;
-		int			ready = class->ready;
+		TimestampTz queued_at;
+		int			ready = sched_queue_startable(class, &queued_at);
 		int			missing;
 		TimestampTz chores_since;
 		int			chores = sched_chores_due(db, class->role, &chores_since);
@@ -453,7 +451,7 @@ sched_pool_grow(int db)
 		if (missing <= 0)
 			continue;
 		if (class->workers > 0 && !sched_clock_is_frozen() &&
-			is_patient(class, ready, chores, chores_since))
+			is_patient(queued_at, ready, chores, chores_since))
 		{
 			waiting = true;
 			continue;

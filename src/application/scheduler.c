@@ -29,6 +29,7 @@
 #include "application/pool.h"
 #include "application/recover.h"
 #include "application/scheduler.h"
+#include "application/slots.h"
 #include "application/triggers.h"
 #include "application/upkeep.h"
 #include "application/waiting.h"
@@ -274,6 +275,7 @@ start_up(void)
 	}
 	sched_announce_start();
 	sched_pool_put_back(my_db);
+	sched_slots_refresh(my_db, true);
 	if (server_start)
 		sched_recover_all(my_db);
 	sched_triggers_load_all(my_db, server_start && !held);
@@ -341,6 +343,7 @@ turn(void)
 	check_clock();
 	check_held();
 	take_changes();
+	sched_slots_refresh(my_db, false);
 	check_restored();
 	sched_pool_settle(my_db);
 	sched_chore_upkeep(my_db);

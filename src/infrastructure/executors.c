@@ -380,6 +380,17 @@ sched_executor_set_status(QExecutor *executor, SchedExecutorStatus status,
 }
 
 bool
+sched_executor_has_tags(const QExecutor *executor, const QClass *class)
+{
+	QTags		tags;
+
+	if (class->tag_count == 0)
+		return true;
+	sched_tags_init(&tags, executor->spec.tags, executor->spec.tag_count);
+	return sched_queue_has_tags(class, &tags);
+}
+
+bool
 sched_executor_takes_kind(const QExecutor *executor, uint32 kind)
 {
 	if (executor->spec.type_count == 0)

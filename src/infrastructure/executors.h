@@ -104,6 +104,9 @@ extern bool sched_executor_beat(QExecutor *executor, TimestampTz now);
 extern void sched_executor_set_status(QExecutor *executor,
 									  SchedExecutorStatus status,
 									  bool active, TimestampTz now);
+/* Has it what the tasks of the class require? */
+extern bool sched_executor_has_tags(const QExecutor *executor,
+									const QClass *class);
 extern bool sched_executor_takes_kind(const QExecutor *executor, uint32 kind);
 
 /* Its leases; called where the state of a task changes. */

@@ -55,6 +55,7 @@ typedef enum NoteKind
 	NOTE_LISTENERS,
 	NOTE_EVENTS,
 	NOTE_TYPES,
+	NOTE_POOLS,
 	NOTE_LAUNCHER,
 	NOTE_SCHEDULER
 } NoteKind;
@@ -394,6 +395,12 @@ sched_pending_events_recorded(void)
 }
 
 void
+sched_pending_pools_changed(void)
+{
+	(void) add_note(NOTE_POOLS, 0);
+}
+
+void
 sched_pending_wake_launcher(void)
 {
 	add_note(NOTE_LAUNCHER, 0);
@@ -679,6 +686,10 @@ apply_note(const Note *note, int me, TimestampTz now)
 			break;
 		case NOTE_EVENTS:
 			db->events = true;
+			sched_wake_scheduler(db);
+			break;
+		case NOTE_POOLS:
+			db->pool_generation++;
 			sched_wake_scheduler(db);
 			break;
 		case NOTE_TYPES:

@@ -140,6 +140,7 @@ extern void sched_pending_segments_changed(void);
 extern void sched_pending_listeners_changed(void);
 extern void sched_pending_events_recorded(void);
 extern void sched_pending_types_changed(void);
+extern void sched_pending_pools_changed(void);
 extern void sched_pending_wake_launcher(void);
 extern void sched_pending_wake_scheduler(void);
 

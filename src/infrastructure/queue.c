@@ -24,14 +24,13 @@
 
 #include "common/hashfn.h"
 #include "infrastructure/executors.h"
+#include "infrastructure/queue_class.h"
 #include "infrastructure/queue_int.h"
 #include "infrastructure/queue_lease.h"
 #include "infrastructure/queue_order.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/wake.h"
 #include "storage/shmem.h"
-
-#define MAX_CLASSES		2048
 
 typedef struct QueueShared
 {
@@ -43,8 +42,8 @@ typedef struct QueueShared
 	uint32		tasks_used;
 	uint32		free_task;
 	uint32		free_lane;
-	int			classes_touched;
-	QClass		classes[MAX_CLASSES];
+	int			stuck_lanes;	/* without room for their class */
+	uint32		stuck_cursor;	/* where the last one was looked for */
 } QueueShared;
 
 static QueueShared *queue;
@@ -53,7 +52,7 @@ static uint32 *lane_buckets;
 static QTask *tasks;			/* tasks[0] is not used */
 static QLane *lanes;
 
-
+static void requeue_lane(QLane *lane);
 
 /* ---------- allocation ---------- */
 
@@ -137,79 +136,6 @@ bucket_of(uint32 *buckets, int db, int64 id)
 					queue->bucket_mask];
 }
 
-/* ---------- classes ---------- */
-
-static inline bool
-class_is_used(const QClass *class)
-{
-	return class->lanes + class->workers + class->chores > 0;
-}
-
-QClass *
-sched_queue_find_class(int db, Oid role, uint32 kind)
-{
-	for (int i = 0; i < queue->classes_touched; i++)
-	{
-		QClass	   *class = &queue->classes[i];
-
-		if (class->db == db && class->role == role && class->kind == kind &&
-			class_is_used(class))
-			return class;
-	}
-	return NULL;
-}
-
-static QClass *
-make_class(int db, Oid role, uint32 kind)
-{
-	QClass	   *class = sched_queue_find_class(db, role, kind);
-	int			slot = -1;
-
-	if (class != NULL)
-		return class;
-	for (int i = 0; i < queue->classes_touched && slot < 0; i++)
-		if (!class_is_used(&queue->classes[i]))
-			slot = i;
-	if (slot < 0)
-	{
-		if (queue->classes_touched == MAX_CLASSES)
-			return NULL;
-		slot = queue->classes_touched++;
-	}
-	class = &queue->classes[slot];
-	class->db = db;
-	class->role = role;
-	class->kind = kind;
-	class->lanes = 0;
-	class->ready = 0;
-	class->workers = 0;
-	class->chores = 0;
-	class->start_failures = 0;
-	class->retry_start_at = 0;
-	init_heap(&class->heap, compare_ready);
-	return class;
-}
-
-bool
-sched_queue_hold_class(int db, Oid role)
-{
-	QClass	   *class = make_class(db, role, SCHED_KIND_SQL);
-
-	if (class == NULL)
-		return false;
-	class->chores++;
-	return true;
-}
-
-void
-sched_queue_release_class(int db, Oid role)
-{
-	QClass	   *class = sched_queue_find_class(db, role, SCHED_KIND_SQL);
-
-	if (class != NULL && class->chores > 0)
-		class->chores--;
-}
-
 /* ---------- lanes ---------- */
 
 QLane	   *
@@ -227,13 +153,14 @@ make_lane(int db, const QLaneSpec *spec)
 {
 	QLane	   *lane = sched_queue_find_lane(db, spec->job_id);
 	QClass	   *class;
+	QClass	   *stuck = NULL;
 	uint32	   *bucket;
 	uint32		i;
 
 	if (lane != NULL)
 		return lane;
-	class = make_class(db, spec->role, spec->kind);
-	if (class == NULL)
+	class = sched_class_for(db, spec);
+	if (class == NULL && (stuck = sched_class_base_for(db, spec)) == NULL)
 		return NULL;
 
 	if (queue->free_lane != 0)
@@ -250,8 +177,10 @@ make_lane(int db, const QLaneSpec *spec)
 	MemSet(lane, 0, sizeof(QLane));
 	lane->db = db;
 	lane->spec = *spec;
-	lane->class = class;
-	class->lanes++;
+	lane->class = class != NULL ? class : stuck;
+	lane->stuck = class == NULL;
+	queue->stuck_lanes += lane->stuck;
+	sched_class_hold(lane->class);
 	lane->spill_lo = SCHED_NO_SPILL;
 	init_heap(&lane->held, compare_ready);
 	init_heap(&lane->buffer, compare_ready);
@@ -260,6 +189,37 @@ make_lane(int db, const QLaneSpec *spec)
 	lane->next = *bucket;
 	*bucket = i;
 	return lane;
+}
+
+/*
+ * A class may have been given up: lanes that found no room for theirs try
+ * again, each in its turn.
+ */
+static void
+unstick(void)
+{
+	for (uint32 n = 0; n < queue->lanes_touched && queue->stuck_lanes > 0; n++)
+	{
+		QLane	   *lane;
+		QClass	   *class;
+
+		queue->stuck_cursor = queue->stuck_cursor % queue->lanes_touched + 1;
+		lane = &lanes[queue->stuck_cursor];
+		if (lane->db < 0 || !lane->stuck)
+			continue;
+		class = sched_class_for(lane->db, &lane->spec);
+		if (class == NULL)
+		{
+			queue->stuck_cursor--;	/* it is first again */
+			return;
+		}
+		sched_class_hold(class);
+		sched_class_release(lane->class);
+		lane->class = class;
+		lane->stuck = false;
+		queue->stuck_lanes--;
+		requeue_lane(lane);
+	}
 }
 
 static void
@@ -274,16 +234,19 @@ free_lane_if_idle(QLane *lane)
 	while (*link != i)
 		link = &lanes[*link].next;
 	*link = lane->next;
-	lane->class->lanes--;
+	queue->stuck_lanes -= lane->stuck;
+	sched_class_release(lane->class);
 	lane->db = -1;
 	lane->next = queue->free_lane;
 	queue->free_lane = i;
+	if (queue->stuck_lanes > 0)
+		unstick();
 }
 
 bool
 sched_queue_lane_is_full(const QLane *lane)
 {
-	return lane->spec.paused ||
+	return lane->spec.paused || lane->stuck ||
 		(lane->spec.max_running > 0 && lane->running >= lane->spec.max_running);
 }
 
@@ -350,7 +313,11 @@ change_status(QTask *task, SchedTaskStatus to)
 	{
 		lane->running--;
 		db->running--;
+		if (task->pool != NULL && !sched_task_status_holds_lease(to))
+			sched_pool_vacate(task);
 	}
+	else if (lane->class->pool != NULL && sched_task_status_holds_lease(to))
+		sched_pool_occupy(task);
 	if (from == SCHED_TASK_READY)
 		db->ready--;
 	if (sched_task_status_occupies_job(from))
@@ -409,8 +376,7 @@ sched_queue_dequeue(QTask *task)
 	switch ((QPlace) task->place)
 	{
 		case Q_CLASS:
-			pairingheap_remove(&lane->class->heap, &task->ready_node);
-			lane->class->ready--;
+			sched_class_remove(task);
 			break;
 		case Q_HELD:
 			pairingheap_remove(&lane->held, &task->ready_node);
@@ -423,6 +389,17 @@ sched_queue_dequeue(QTask *task)
 			break;
 	}
 	task->place = Q_NOWHERE;
+}
+
+/* Out of its heap, without starting: others may have the slots it waited for. */
+static void
+withdraw(QTask *task)
+{
+	QPool	   *pool = task->class != NULL ? task->class->pool : NULL;
+
+	sched_queue_dequeue(task);
+	if (pool != NULL)
+		sched_pool_wake(pool);
 }
 
 /* Put a ready task where it belongs. */
@@ -448,10 +425,10 @@ sched_queue_enqueue(QTask *task)
 	}
 	else
 	{
-		pairingheap_add(&lane->class->heap, &task->ready_node);
-		lane->class->ready++;
+		sched_class_push(lane->class, task);
 		task->place = Q_CLASS;
-		sched_queue_wake_class(lane->class);
+		if (lane->class->pool == NULL || sched_class_is_open(lane->class))
+			sched_queue_wake_class(lane->class);
 	}
 }
 
@@ -538,7 +515,7 @@ sched_queue_finish(QTask *task)
 	db->running >= sched_max_concurrent_jobs &&
 	sched_task_status_holds_lease(task->status);
 
-	sched_queue_dequeue(task);
+	withdraw(task);
 	sched_queue_set_timer(task, 0);
 	if (lane->spec.report_end)
 	{
@@ -574,7 +551,7 @@ sched_queue_reserve(QTask *task, int pid)
 	if (task->ending_pid != 0 && task->ending_pid != pid)
 		return false;
 	task->ending_pid = pid;
-	sched_queue_dequeue(task);
+	withdraw(task);
 	return true;
 }
 
@@ -748,6 +725,7 @@ QTask	   *
 sched_queue_take(QClass *class, TimestampTz now)
 {
 	SchedDatabase *db = &sched_shared->databases[class->db];
+	QTask	   *task;
 
 	if (!sched_enabled || db->held)
 		return NULL;
@@ -755,9 +733,8 @@ sched_queue_take(QClass *class, TimestampTz now)
 		db->running >= sched_max_concurrent_jobs)
 		return NULL;
 
-	while (!pairingheap_is_empty(&class->heap))
+	while ((task = sched_queue_first(class, NULL, now)) != NULL)
 	{
-		QTask	   *task = heap_first(&class->heap);
 		QLane	   *lane = task->lane;
 
 		sched_queue_dequeue(task);
@@ -801,7 +778,18 @@ requeue_lane(QLane *lane)
 			sched_queue_set_timer(task, task->due_at);
 	}
 	sched_queue_lane_has_room(lane);
+	if (lane->class->pool != NULL)
+		sched_pool_wake(lane->class->pool);
 	ask_for_refill(lane);
+}
+
+/* Do the same takers have the tasks of both? */
+static bool
+same_class(const QLaneSpec *a, const QLaneSpec *b)
+{
+	return a->role == b->role && a->kind == b->kind && a->pool == b->pool &&
+		a->tag_count == b->tag_count &&
+		memcmp(a->tags, b->tags, sizeof(a->tags)) == 0;
 }
 
 void
@@ -813,21 +801,26 @@ sched_queue_update_lane(int db, const QLaneSpec *spec)
 
 	if (lane == NULL || memcmp(&lane->spec, spec, sizeof(QLaneSpec)) == 0)
 		return;
-	if (lane->spec.role != spec->role || lane->spec.kind != spec->kind)
+	if (!same_class(&lane->spec, spec))
 	{
-		class = make_class(db, spec->role, spec->kind);
-		if (class == NULL)
-			return;				/* 2048 kinds of claimers: stay where it is */
+		bool		stuck;
+
+		class = sched_class_for(db, spec);
+		stuck = class == NULL;
+		if (stuck && (class = sched_class_base_for(db, spec)) == NULL)
+			return;				/* stay where it is */
+		sched_class_hold(class);
 		dlist_foreach(iter, &lane->tasks)
 		{
 			QTask	   *task = dlist_container(QTask, lane_node, iter.cur);
 
 			if (task->place == Q_CLASS)
-				sched_queue_dequeue(task);	/* entered again below */
+				withdraw(task); /* entered again below */
 		}
-		lane->class->lanes--;
+		sched_class_release(lane->class);
 		lane->class = class;
-		class->lanes++;
+		queue->stuck_lanes += stuck - lane->stuck;
+		lane->stuck = stuck;
 	}
 	lane->spec = *spec;
 	requeue_lane(lane);
@@ -891,6 +884,8 @@ sched_queue_purge(int db)
 		if (tasks[i].db == db)
 			sched_queue_finish(&tasks[i]);
 	sched_executors_purge(db);
+	sched_queue_begin_pools(db);
+	sched_queue_end_pools(db);
 	database->spilled_lanes = 0;
 	database->want_refill = false;
 	database->want_workers = false;
@@ -925,19 +920,6 @@ sched_queue_next_lane(int db, uint32 *cursor)
 
 		if (lane->db == db && lane->spec.job_id != 0)
 			return lane;
-	}
-	return NULL;
-}
-
-QClass	   *
-sched_queue_next_class(int db, int *cursor)
-{
-	while (*cursor < queue->classes_touched)
-	{
-		QClass	   *class = &queue->classes[(*cursor)++];
-
-		if (class->db == db && class_is_used(class))
-			return class;
 	}
 	return NULL;
 }

@@ -22,13 +22,41 @@
 #define SCHED_KIND_SQL		0	/* the built-in SQL workers */
 #define SCHED_KIND_HTTP		1	/* the built-in HTTP worker */
 #define SCHED_WORKER_HTTP	(-2)	/* in QTask.worker: the HTTP worker */
+#define SCHED_MAX_REQUIRED_TAGS	16
 
-/* Those who may claim the same tasks. */
+/* A pool: slots that the leases of several jobs share, see queue_class.c. */
+typedef struct QPool
+{
+	uint32		next;			/* in its hash chain or the free list */
+	int			db;				/* -1: free */
+	uint64		key;			/* of its name */
+	bool		known;			/* its row has been read */
+	bool		seen;			/* while the rows are read */
+	int			slots;
+	int			used;			/* by leases */
+	struct QTask *first;		/* did not get its slots; in a class's heap */
+	TimestampTz first_at;		/* when somebody asked for it last */
+	dlist_head	classes;		/* QClass.pool_node */
+} QPool;
+
+/* Those who may claim the same tasks, see queue_class.c. */
 typedef struct QClass
 {
+	uint32		next;			/* in its hash chain or the free list */
 	int			db;				/* -1: free */
 	Oid			role;			/* of SQL tasks, else InvalidOid */
 	uint32		kind;			/* SCHED_KIND_SQL or a hash of the type */
+	uint64		pool_key;		/* 0: none */
+	int			tag_count;
+	uint32		tags[SCHED_MAX_REQUIRED_TAGS];	/* that the taker must have */
+	uint64		tag_mask;		/* a bit for each, to look first */
+	struct QClass *base;		/* the class without pool and tags */
+	int			variants;		/* classes whose base it is */
+	dlist_head	active;			/* of them: those with ready tasks */
+	int			active_count;
+	dlist_node	active_node;
+	QPool	   *pool;			/* NULL: none */
+	dlist_node	pool_node;
 	int			lanes;			/* that refer to it */
 	int			ready;			/* tasks in the heap */
 	int			workers;		/* starting, idle or busy for it */
@@ -47,6 +75,10 @@ typedef struct QLaneSpec
 	int			max_running;	/* 0: no limit */
 	bool		paused;
 	bool		report_end;		/* the scheduler wants to know of ends */
+	uint8		tag_count;
+	int			pool_slots;
+	uint64		pool;			/* sched_pool_key(), 0: none */
+	uint32		tags[SCHED_MAX_REQUIRED_TAGS];	/* hashes, sorted */
 } QLaneSpec;
 
 typedef struct QLane
@@ -55,6 +87,7 @@ typedef struct QLane
 	int			db;
 	QLaneSpec	spec;
 	QClass	   *class;
+	bool		stuck;			/* there was no room for its class */
 	int			total;			/* tasks in memory */
 	int			occupied;		/* of them: waiting to waiting_retry */
 	int			waiting;		/* of them: for their dependencies */
@@ -82,6 +115,9 @@ typedef struct QTask
 	int64		task_id;
 	int64		run_id;
 	QLane	   *lane;
+	QClass	   *class;			/* whose heap it is in, else NULL */
+	QPool	   *pool;			/* whose slots it has, else NULL */
+	int			pool_used;
 	uint8		status;			/* SchedTaskStatus */
 	uint8		place;			/* QPlace */
 	uint8		stop;			/* SchedStopReason, of HTTP and executors' tasks */
@@ -173,6 +209,46 @@ extern QTask *sched_queue_find(int db, int64 task_id);
 extern QLane *sched_queue_find_lane(int db, int64 job_id);
 extern QClass *sched_queue_find_class(int db, Oid role, uint32 kind);
 
+/* The tags that a taker has, by their hashes. */
+typedef struct QTags
+{
+	const uint32 *hashes;
+	int			count;
+	uint64		mask;
+} QTags;
+
+extern void sched_tags_init(QTags *tags, const uint32 *hashes, int count);
+extern bool sched_queue_has_tags(const QClass *class, const QTags *tags);
+
+/*
+ * The first task of the class and its variants that a taker with these tags may
+ * have now, NULL: none.  NULL as tags: a built-in worker, of which none are
+ * asked.  The task stays where it is.
+ */
+extern QTask *sched_queue_first(QClass *base, const QTags *tags,
+								TimestampTz now);
+
+/* Are there ready tasks at all, and are the slots free that the task needs? */
+extern bool sched_queue_has_ready(const QClass *base);
+extern bool sched_queue_has_slots(const QTask *task);
+
+/* How many could start if there were takers, and since when the first waits. */
+extern int	sched_queue_startable(const QClass *base, TimestampTz *queued_at);
+
+/* Pools, by the hash of their name; NULL: nothing is known of it. */
+extern uint64 sched_pool_key(const char *name);
+extern QPool *sched_queue_find_pool(int db, uint64 key);
+extern void sched_queue_pool_state(const QPool *pool, int *waiting,
+								   int64 *first);
+
+/*
+ * All pools of a database as their rows are now: between begin and end each is
+ * set once.  False when there is no room for it.
+ */
+extern void sched_queue_begin_pools(int db);
+extern bool sched_queue_set_pool(int db, uint64 key, int slots);
+extern void sched_queue_end_pools(int db);
+
 /* The next task that a worker of the class may run, now running; or NULL. */
 extern QTask *sched_queue_take(QClass *class, TimestampTz now);
 
@@ -224,7 +300,8 @@ extern void sched_queue_purge(int db);
 /* For views: visit all tasks, lanes, classes; lock held in any mode. */
 extern QTask *sched_queue_next_task(int db, uint32 *cursor);
 extern QLane *sched_queue_next_lane(int db, uint32 *cursor);
-extern QClass *sched_queue_next_class(int db, int *cursor);
+extern QClass *sched_queue_next_class(int db, int *cursor); /* bases only */
+extern QClass *sched_queue_next_variant(QClass *base, QClass *after);
 
 extern int	sched_queue_used(void);
 

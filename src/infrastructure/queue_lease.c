@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "infrastructure/clock.h"
 #include "infrastructure/executors.h"
 #include "infrastructure/queue_int.h"
 #include "infrastructure/queue_lease.h"
@@ -63,27 +64,26 @@ classes_of(const QExecutor *executor, QClass **classes)
 	}
 	while (count < MAX_CLASSES_TAKEN &&
 		   (class = sched_queue_next_class(executor->db, &cursor)) != NULL)
-		if (!OidIsValid(class->role) && class->ready > 0 &&
+		if (!OidIsValid(class->role) && sched_queue_has_ready(class) &&
 			sched_executor_takes_kind(executor, class->kind))
 			classes[count++] = class;
 	return count;
 }
 
-/* The first of the ready tasks of these classes; NULL when there is none. */
+/* The first task of these classes that it may have; NULL when there is none. */
 static QTask *
-first_of(QClass **classes, int count)
+first_of(const QExecutor *executor, QClass **classes, int count,
+		 TimestampTz now)
 {
 	QTask	   *best = NULL;
+	QTags		tags;
 
+	sched_tags_init(&tags, executor->spec.tags, executor->spec.tag_count);
 	for (int i = 0; i < count; i++)
 	{
-		QTask	   *head;
+		QTask	   *head = sched_queue_first(classes[i], &tags, now);
 
-		if (pairingheap_is_empty(&classes[i]->heap))
-			continue;
-		head = pairingheap_container(QTask, ready_node,
-									 pairingheap_first(&classes[i]->heap));
-		if (best == NULL || compare_order(head, best) > 0)
+		if (head != NULL && (best == NULL || compare_order(head, best) > 0))
 			best = head;
 	}
 	return best;
@@ -118,7 +118,7 @@ sched_queue_lease(QExecutor *executor, QTask **tasks, int max, int pid,
 	class_count = classes_of(executor, classes);
 	while (count < max)
 	{
-		QTask	   *task = first_of(classes, class_count);
+		QTask	   *task = first_of(executor, classes, class_count, now);
 
 		if (task == NULL)
 			break;
@@ -147,7 +147,8 @@ sched_queue_has_for(const QExecutor *executor)
 		executor->running < executor->spec.max_concurrent &&
 		(sched_max_concurrent_jobs == 0 ||
 		 db->running < sched_max_concurrent_jobs) &&
-		first_of(classes, classes_of(executor, classes)) != NULL;
+		first_of(executor, classes, classes_of(executor, classes),
+				 sched_clock_now()) != NULL;
 }
 
 bool

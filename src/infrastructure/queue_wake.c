@@ -14,7 +14,7 @@
  */
 #include "postgres.h"
 
-#include "infrastructure/queue.h"
+#include "infrastructure/queue_class.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/waiters.h"
 #include "infrastructure/wake.h"
@@ -68,6 +68,7 @@ sched_queue_wake_class(QClass *class)
 		sched_waiter_wake(class);
 		return;
 	}
+	class = class->base;
 	for (int i = 0; i < sched_max_workers; i++)
 	{
 		SchedWorker *worker = &sched_shared->workers[i];
@@ -96,6 +97,13 @@ sched_queue_wake_workers(int db)
 	int			cursor = 0;
 
 	while ((class = sched_queue_next_class(db, &cursor)) != NULL)
-		if (class->ready > 0 && class->lanes > 0)
+	{
+		QClass	   *variant = NULL;
+
+		if (class->ready > 0)
 			sched_queue_wake_class(class);
+		while ((variant = sched_queue_next_variant(class, variant)) != NULL)
+			if (sched_class_is_open(variant))
+				sched_queue_wake_class(variant);
+	}
 }

@@ -15,7 +15,7 @@
 #include "infrastructure/chores.h"
 #include "infrastructure/executors.h"
 #include "infrastructure/pgzone.h"
-#include "infrastructure/queue.h"
+#include "infrastructure/queue_class.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
 #include "infrastructure/waiters.h"
@@ -46,6 +46,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(sched_chores_size());
 	RequestAddinShmemSpace(sched_executors_size());
 	RequestAddinShmemSpace(sched_waiters_size());
+	RequestAddinShmemSpace(sched_classes_size());
 	RequestNamedLWLockTranche("sched", 1);
 }
 
@@ -72,6 +73,7 @@ startup_shmem(void)
 	sched_chores_attach(found);
 	sched_executors_attach(found);
 	sched_waiters_attach(found);
+	sched_classes_attach(found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

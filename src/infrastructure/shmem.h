@@ -97,6 +97,7 @@ typedef struct SchedDatabase
 	uint32		listener_generation;	/* those of who listens to events */
 	bool		events;			/* some were recorded, the scheduler is to look */
 	uint32		type_generation;	/* counts the changes of _task_type */
+	uint32		pool_generation;	/* counts the changes of _pool */
 
 	/* the queue's part, see infrastructure/queue.h */
 	pairingheap timers;

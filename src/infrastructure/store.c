@@ -33,6 +33,7 @@
 #include "commands/sequence.h"
 #include "common/hashfn.h"
 #include "common/int.h"
+#include "lib/qunique.h"
 #include "infrastructure/compat.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
@@ -171,6 +172,41 @@ interval_or(Datum value, bool isnull, int64 otherwise)
 	return isnull ? otherwise : sched_store_interval_usec(DatumGetIntervalP(value));
 }
 
+static int
+compare_hashes(const void *a, const void *b)
+{
+	uint32		x = *(const uint32 *) a;
+	uint32		y = *(const uint32 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+uint32 *
+sched_store_hash_texts(ArrayType *array, int *count)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+	uint32	   *hashes;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements,
+					  &nulls, &n);
+	hashes = palloc(Max(n, 1) * sizeof(uint32));
+	*count = 0;
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+		{
+			text	   *value = DatumGetTextPP(elements[i]);
+
+			hashes[(*count)++] =
+				hash_bytes((const unsigned char *) VARDATA_ANY(value),
+						   VARSIZE_ANY_EXHDR(value));
+		}
+	qsort(hashes, *count, sizeof(uint32), compare_hashes);
+	*count = qunique(hashes, *count, sizeof(uint32), compare_hashes);
+	return hashes;
+}
+
 SchedJob *
 sched_store_job_from_tuple(HeapTuple tuple, TupleDesc desc)
 {
@@ -232,6 +268,11 @@ sched_store_job_from_tuple(HeapTuple tuple, TupleDesc desc)
 	job->catchup_limit = INT(JOB_CATCHUP_LIMIT, 0);
 	job->jitter = USEC(JOB_JITTER, 0);
 	job->max_runs = INT(JOB_MAX_RUNS, 0);
+	job->pool = TEXT(JOB_POOL);
+	job->pool_slots = INT(JOB_POOL_SLOTS, 1);
+	if (ARR_NDIM(DatumGetArrayTypeP(v[JOB_REQUIRED_TAGS - 1])) > 0)
+		job->tags = sched_store_hash_texts(DatumGetArrayTypeP(v[JOB_REQUIRED_TAGS - 1]),
+										   &job->tag_count);
 	job->start_at = TIME(JOB_START_AT);
 	job->end_at = TIME(JOB_END_AT);
 	job->trigger_rule = SCHED_JOIN_ALL_SUCCESS;

@@ -20,6 +20,7 @@
 #include "domain/retry.h"
 #include "domain/state.h"
 #include "storage/itemptr.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/relcache.h"
 
@@ -59,6 +60,10 @@ typedef struct SchedJob
 	int			max_runs;		/* 0: no limit */
 	SchedJoinRule trigger_rule;
 	int64		dependency_timeout; /* microseconds, 0: none */
+	char	   *pool;			/* NULL: none */
+	int			pool_slots;
+	int			tag_count;		/* required tags */
+	uint32	   *tags;			/* their hashes, sorted, each once */
 	TimestampTz start_at;		/* 0: none */
 	TimestampTz end_at;			/* 0: none */
 	TimestampTz created_at;
@@ -185,6 +190,9 @@ extern void sched_store_insert_future(TimestampTz due_at, int64 task_id);
 extern int64 sched_store_idempotent(int64 job_id, const char *key,
 									int64 task_id, TimestampTz now);
 extern int64 sched_store_find_idempotent(int64 job_id, const char *key);
+
+/* The hashes of texts, sorted, each once, as tags are compared by. */
+extern uint32 *sched_store_hash_texts(ArrayType *array, int *count);
 
 extern int64 sched_store_interval_usec(const Interval *interval);
 

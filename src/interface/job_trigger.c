@@ -3,7 +3,7 @@
  * job_trigger.c
  *	  Noticing changes of the configuration, whoever makes them.
  *
- * Row triggers on _job, _trigger, _calendar and _task_type, enabled ALWAYS so that also a
+ * Row triggers on _job, _trigger, _calendar, _task_type and _pool, enabled ALWAYS so that also a
  * replica and a restore are noticed.  They note the change; the scheduler hears
  * of it when the transaction commits.  Without shared memory there is no
  * scheduler either: then the next one reads everything anyway, and a restore into such
@@ -29,6 +29,7 @@
 PG_FUNCTION_INFO_V1(sched_job_changed);
 PG_FUNCTION_INFO_V1(sched_calendar_changed);
 PG_FUNCTION_INFO_V1(sched_task_type_changed);
+PG_FUNCTION_INFO_V1(sched_pool_changed);
 
 static TriggerData *
 trigger_data(FunctionCallInfo fcinfo, const char *name)
@@ -197,5 +198,14 @@ sched_task_type_changed(PG_FUNCTION_ARGS)
 	(void) trigger_data(fcinfo, "_task_type_changed()");
 	if (sched_shared != NULL)
 		sched_pending_types_changed();
+	return PointerGetDatum(NULL);
+}
+
+Datum
+sched_pool_changed(PG_FUNCTION_ARGS)
+{
+	(void) trigger_data(fcinfo, "_pool_changed()");
+	if (sched_shared != NULL)
+		sched_pending_pools_changed();
 	return PointerGetDatum(NULL);
 }

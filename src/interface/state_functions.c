@@ -21,6 +21,7 @@
 #include "funcapi.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
+#include "infrastructure/queue_class.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/wake.h"
 #include "miscadmin.h"
@@ -35,6 +36,7 @@ PG_FUNCTION_INFO_V1(sched_live_tasks);
 PG_FUNCTION_INFO_V1(sched_live_jobs);
 PG_FUNCTION_INFO_V1(sched_workers);
 PG_FUNCTION_INFO_V1(sched_scheduler_state);
+PG_FUNCTION_INFO_V1(sched_pool_state);
 PG_FUNCTION_INFO_V1(sched_can_see);
 PG_FUNCTION_INFO_V1(sched_sql_may);
 PG_FUNCTION_INFO_V1(sched_now);
@@ -98,14 +100,18 @@ holds_text(const QTask *task)
 		case Q_BUFFER:
 			return "overlap";
 		case Q_HELD:
-			return lane->spec.paused ? "job paused" : "max_concurrent_runs";
+			return lane->spec.paused ? "job paused" :
+				lane->stuck ? "too many different pools and tags" :
+				"max_concurrent_runs";
 		case Q_CLASS:
 			break;
 	}
 	if (sched_max_concurrent_jobs > 0 &&
 		db->running >= sched_max_concurrent_jobs)
 		return "max_concurrent_jobs";
-	if (lane->class->kind == SCHED_KIND_SQL && lane->class->workers == 0)
+	if (lane->class->pool != NULL && !sched_class_is_open(lane->class))
+		return lane->class->pool->known ? "pool full" : "pool unknown";
+	if (lane->class->kind == SCHED_KIND_SQL && lane->class->base->workers == 0)
 		return "no worker";
 	if (lane->class->kind == SCHED_KIND_HTTP && db->http.proc == NULL)
 		return "no worker";
@@ -447,6 +453,42 @@ sched_scheduler_state(PG_FUNCTION_ARGS)
 													  v, n)));
 }
 
+/* _pool_state(name): slots in use, ready tasks, the first that got none. */
+Datum
+sched_pool_state(PG_FUNCTION_ARGS)
+{
+	Datum		v[3] = {0};
+	bool		n[3] = {true, true, true};
+	uint64		key = sched_pool_key(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	int			me;
+
+	if (sched_shared != NULL)
+	{
+		QPool	   *pool = NULL;
+		int			used = 0;
+		int			waiting = 0;
+		int64		first = 0;
+
+		sched_lock(LW_SHARED);
+		me = sched_shmem_my_database();
+		if (me >= 0)
+			pool = sched_queue_find_pool(me, key);
+		if (pool != NULL)
+		{
+			used = pool->used;
+			sched_queue_pool_state(pool, &waiting, &first);
+		}
+		sched_unlock();
+		v[0] = Int32GetDatum(used);
+		v[1] = Int32GetDatum(waiting);
+		v[2] = Int64GetDatum(first);
+		n[0] = n[1] = false;
+		n[2] = first == 0;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(composite_desc(fcinfo),
+													  v, n)));
+}
+
 /* ---------- rights ---------- */
 
 Datum
@@ -662,6 +704,7 @@ is_quiet(TimestampTz now, uint64 *cycles)
 	QClass	   *class;
 	QTask	   *timer;
 	int			cursor = 0;
+	TimestampTz queued_at;
 	bool		quiet;
 	int			me;
 
@@ -689,7 +732,8 @@ is_quiet(TimestampTz now, uint64 *cycles)
 		while (quiet &&
 			   (class = sched_queue_next_class(me, &cursor)) != NULL)
 			if ((class->kind == SCHED_KIND_SQL ||
-				 class->kind == SCHED_KIND_HTTP) && class->ready > 0)
+				 class->kind == SCHED_KIND_HTTP) &&
+				sched_queue_startable(class, &queued_at) > 0)
 				quiet = false;
 	}
 	sched_wake_scheduler(db);

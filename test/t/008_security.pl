@@ -123,6 +123,8 @@ my @calls = (
 	q(health()), q(liveness()), q(readiness()), q(status()), q(prometheus_metrics()), q(scaling_metric()), q(version()),
 	q(resume_all()), q(import_pg_cron()), q(create_roles()),
 	q(emit_event('of.%r', '{"a": 1}')), q(subscribe('of %r', 'of.*', 'http://localhost:1/', '{"X-A": "b"}', 'secret')), q(unsubscribe('of %r')), q(unsubscribe('of nobody')),
+	q(create_pool('pool of %r', 3, 'p')), q(update_pool('pool of %r', 4)), q(update_pool('pool of nobody', 4)),
+	q(create_job('%1 pooled', 'SELECT 1', pool => 'pool of %r', pool_slots => 2, required_tags => '{a,b}')), q(delete_job('%1 pooled')), q(drop_pool('pool of %r')),
 	q(register_task_type('type-of-%r', NULL, '{"required": ["a"]}')), q(register_task_type('type-of-%r', 'pg_catalog.jsonb_pretty')),
 	q(update_task_type('type-of-%r', '{"parameter_schema": {"type": "object"}}')), q(update_task_type('type-of-nobody', '{}')),
 	q(register_trigger_type('trigger-of-%r', 'pg_catalog.now')), q(unregister_trigger_type('trigger-of-%r')), q(next_fire_times('@custom trigger-of-%r')),
