@@ -33,6 +33,11 @@ PG_CFLAGS   = $(WARNINGS) -MMD -MP
 # test/tools/lib.sh.
 PKG_CONFIG ?= pkg-config
 SHLIB_LINK  = $(shell $(PKG_CONFIG) --libs libcurl)
+# Without it secrets cannot be encrypted.
+ifeq ($(shell $(PKG_CONFIG) --exists 'libcrypto >= 1.1' 2>/dev/null && echo yes),yes)
+PG_CPPFLAGS += -DSCHED_HAVE_LIBCRYPTO $(shell $(PKG_CONFIG) --cflags libcrypto)
+SHLIB_LINK  += $(shell $(PKG_CONFIG) --libs libcrypto)
+endif
 
 # The program that joins as an executor: libpq only, nothing of the server.
 EXECUTOR         = sched-executor

@@ -39,7 +39,7 @@ RETURN (
 			'update_calendar', 'drop_calendar', 'register_trigger_type', 'unregister_trigger_type', 'add_dependency', 'remove_dependency', 'emit_event',
 			'create_pool', 'update_pool', 'drop_pool',
 			'register_task_type', 'update_task_type', 'unregister_task_type', 'attach_table_events', 'detach_table_events', 'subscribe', 'unsubscribe', 'acquire_lock',
-			'release_lock'] AS change,
+			'release_lock', 'set_secret', 'drop_secret', 'grant_secret', 'revoke_secret'] AS change,
 		ARRAY['resume_all', 'assign_task', 'detect_failed_executors', 'activate_executor',
 			'deactivate_executor'] AS manage,
 		ARRAY['register_executor', 'activate_executor', 'deactivate_executor', 'deregister_executor',

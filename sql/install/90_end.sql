@@ -27,6 +27,7 @@ SELECT pg_catalog.pg_extension_config_dump('sched._trigger_trigger_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._task_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._subscription', '');
+SELECT pg_catalog.pg_extension_config_dump('sched._secret', 'WHERE pg_catalog.get_byte(sealed, 0) > 0');
 SELECT pg_catalog.pg_extension_config_dump('sched._subscription_subscription_id_seq', '');
 
 SELECT sched._segments_ensure(2);

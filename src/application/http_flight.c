@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "application/http_flight.h"
 #include "application/http_result.h"
+#include "application/secret.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
 #include "infrastructure/settings.h"
@@ -35,8 +36,9 @@ typedef struct JobEntry
 	HttpJob    *job;
 } JobEntry;
 
-static HTAB *jobs;
+static HTAB * jobs;
 static uint32 jobs_generation;
+static uint32 secrets_generation;	/* that they were read with */
 
 /* ---------- jobs ---------- */
 
@@ -68,13 +70,23 @@ sched_http_flight_forget_jobs(void)
 static const char *
 secret_value(void *arg, const char *name, const char **why)
 {
-	*why = "does not exist";
-	return NULL;
+	const		SchedJob *job = arg;
+
+	return sched_secret_value(name, job->owner, job->defined_by, why);
+}
+
+static uint32
+current_secrets_generation(void)
+{
+	int			me = sched_shmem_my_database();
+
+	return me < 0 ? 0 :
+		*(volatile uint32 *) &sched_shared->databases[me].http.secret_generation;
 }
 
 /* False, with the problem set, when there is no valid request. */
 static bool
-make_spec(const SchedJob *job, Jsonb *parameters, SchedHttpSpec *spec,
+make_spec(const SchedJob * job, Jsonb *parameters, SchedHttpSpec *spec,
 		  SchedHttpProblem *problem)
 {
 	return sched_http_spec_parse(job->command, parameters, spec, problem) &&
@@ -108,7 +120,8 @@ get_job(int64 job_id)
 	JobEntry   *entry;
 	HttpJob    *job;
 
-	if (jobs != NULL && jobs_generation != generation)
+	if (jobs != NULL && (jobs_generation != generation ||
+						 secrets_generation != current_secrets_generation()))
 		sched_http_flight_forget_jobs();
 	if (jobs == NULL)
 	{
@@ -119,6 +132,7 @@ get_job(int64 job_id)
 		jobs = hash_create("sched http jobs", 64, &control,
 						   HASH_ELEM | HASH_BLOBS);
 		jobs_generation = generation;
+		secrets_generation = current_secrets_generation();
 	}
 	entry = hash_search(jobs, &job_id, HASH_FIND, NULL);
 	if (entry != NULL)
@@ -227,7 +241,7 @@ read_request_code(void *arg)
 }
 
 HttpFlight *
-sched_http_flight_prepare(const SchedAttempt *attempt)
+sched_http_flight_prepare(const SchedAttempt * attempt)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
 												  "sched http flight",
@@ -253,7 +267,7 @@ bool
 sched_http_flight_start(HttpFlight *flight, SchedHttpClient *client)
 {
 	const SchedHttpSpec *spec = flight->spec;
-	const SchedAttempt *attempt = &flight->attempt;
+	const		SchedAttempt *attempt = &flight->attempt;
 	SchedHttpHeader headers[128];
 	char		key[80];
 	char		run[24];

@@ -81,20 +81,20 @@ get(Jsonb *parameters, const char *key)
 }
 
 static char *
-string_of(const JsonbValue *value)
+string_of(const JsonbValue * value)
 {
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
 static char *
-number_of(const JsonbValue *value)
+number_of(const JsonbValue * value)
 {
 	return DatumGetCString(DirectFunctionCall1(numeric_out,
 											   NumericGetDatum(value->val.numeric)));
 }
 
 static char *
-json_of(JsonbValue *value)
+json_of(JsonbValue * value)
 {
 	Jsonb	   *json = JsonbValueToJsonb(value);
 
@@ -103,7 +103,7 @@ json_of(JsonbValue *value)
 
 /* {"secret": "NAME"}: the name, else NULL. */
 static char *
-secret_of(const JsonbValue *value)
+secret_of(const JsonbValue * value)
 {
 	JsonbValue *name;
 
@@ -340,7 +340,7 @@ parse_timeout(Jsonb *parameters, SchedHttpSpec *spec,
 }
 
 static bool
-add_status(const JsonbValue *value, SchedHttpSpec *spec)
+add_status(const JsonbValue * value, SchedHttpSpec *spec)
 {
 	char	   *text;
 
@@ -521,6 +521,7 @@ fill_in(SchedHttpSpec *spec, const char *text, bool in_json,
 		char	   *secret = pnstrdup(name, name_length);
 		const char *why = NULL;
 		const char *value = source(arg, secret, &why);
+		StringInfoData quoted;
 
 		if (value == NULL)
 		{
@@ -530,18 +531,17 @@ fill_in(SchedHttpSpec *spec, const char *text, bool in_json,
 			return NULL;
 		}
 		appendBinaryStringInfo(&out, text, at - text);
-		if (in_json)
-		{
-			StringInfoData quoted;
-
-			initStringInfo(&quoted);
-			escape_json(&quoted, value);
-			appendBinaryStringInfo(&out, quoted.data + 1, quoted.len - 2);
-		}
-		else
-			appendStringInfoString(&out, value);
+		initStringInfo(&quoted);
+		escape_json(&quoted, value);
+		quoted.data[--quoted.len] = '\0';
+		appendStringInfoString(&out, in_json ? quoted.data + 1 : value);
 		if (value[0] != '\0')
+		{
+			/* whoever answers may repeat it in either form; the longer first */
+			if (strcmp(quoted.data + 1, value) != 0)
+				spec->secrets = lappend(spec->secrets, quoted.data + 1);
 			spec->secrets = lappend(spec->secrets, pstrdup(value));
+		}
 		text = at + length;
 	}
 	appendStringInfoString(&out, text);
@@ -616,7 +616,7 @@ sched_http_spec_fill_in(SchedHttpSpec *spec, SchedSecretSource source,
 }
 
 void
-sched_http_mask(char *text, Size *length, const List *secrets)
+sched_http_mask(char *text, Size *length, const List *secrets, bool cut)
 {
 	ListCell   *cell;
 
@@ -626,6 +626,13 @@ sched_http_mask(char *text, Size *length, const List *secrets)
 		Size		size = strlen(secret);
 		Size		from = 0;
 		Size		to = 0;
+
+		for (Size part = Min(size - 1, *length); cut && part > 0; part--)
+			if (memcmp(text +*length - part, secret, part) == 0)
+			{
+				*length -= part;
+				break;
+			}
 
 		while (from < *length)
 		{

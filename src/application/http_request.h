@@ -59,7 +59,11 @@ extern bool sched_http_spec_fill_in(SchedHttpSpec *spec,
 /* Does the JSON name a secret? */
 extern bool sched_http_names_secret(Jsonb *parameters);
 
-/* Replace what is secret in a text by three asterisks, in place. */
-extern void sched_http_mask(char *text, Size *length, const List *secrets);
+/*
+ * Replace what is secret in a text by three asterisks, in place.  cut: the text
+ * was cut off, so the beginning of a secret at its end counts as well.
+ */
+extern void sched_http_mask(char *text, Size *length, const List *secrets,
+							bool cut);
 
 #endif							/* SCHED_HTTP_REQUEST_H */

@@ -72,7 +72,7 @@ masked(const char *text, const List *secrets)
 	char	   *copy = to_server(text, strlen(text));
 	Size		length = strlen(copy);
 
-	sched_http_mask(copy, &length, secrets);
+	sched_http_mask(copy, &length, secrets, false);
 	return copy;
 }
 
@@ -228,7 +228,7 @@ append_body(StringInfo out, const SchedHttpAnswer *answer,
 	body = palloc(length + 1);
 	memcpy(body, answer->body, length);
 	body[length] = '\0';
-	sched_http_mask(body, &length, secrets);
+	sched_http_mask(body, &length, secrets, answer->truncated);
 
 	valid = memchr(body, '\0', length) != NULL ? 0 :
 		pg_encoding_verifymbstr(PG_UTF8, body, length);
@@ -307,7 +307,7 @@ sched_http_answer_json(const SchedHttpAnswer *answer, const List *secrets,
 /* ---------- the end of the attempt ---------- */
 
 static void
-failed(SchedEnd *end, const char *sqlstate, bool retryable)
+failed(SchedEnd * end, const char *sqlstate, bool retryable)
 {
 	end->status = SCHED_OUTCOME_FAILED;
 	end->sqlstate = sqlstate;
@@ -316,7 +316,7 @@ failed(SchedEnd *end, const char *sqlstate, bool retryable)
 
 static char *
 fault_text(const SchedHttpAnswer *answer, const SchedHttpSpec *spec,
-		   SchedEnd *end)
+		   SchedEnd * end)
 {
 	const char *host = answer->host;
 	const char *message = answer->message;
@@ -379,7 +379,7 @@ fault_text(const SchedHttpAnswer *answer, const SchedHttpSpec *spec,
 
 void
 sched_http_result(const SchedHttpAnswer *answer, const SchedHttpSpec *spec,
-				  SchedEnd *end)
+				  SchedEnd * end)
 {
 	char	   *error = fault_text(answer, spec, end);
 

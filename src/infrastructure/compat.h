@@ -30,6 +30,10 @@
 #include "utils/memutils.h"
 #include "utils/portal.h"
 
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM < 150000
 #error "sched needs PostgreSQL 15 or later"
 #endif
@@ -69,7 +73,7 @@ compat_may_execute(Oid function, Oid role)
 
 /* Run a portal to its end; run_once went away in 18. */
 static inline bool
-compat_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
+compat_portal_run(Portal portal, DestReceiver * dest, QueryCompletion * qc)
 {
 #if PG_VERSION_NUM >= 180000
 	return PortalRun(portal, FETCH_ALL, true, dest, dest, qc);

@@ -52,6 +52,7 @@ typedef enum NoteKind
 	NOTE_JOB,
 	NOTE_CHORE,
 	NOTE_SEGMENTS,
+	NOTE_SECRETS,
 	NOTE_LISTENERS,
 	NOTE_EVENTS,
 	NOTE_TYPES,
@@ -75,9 +76,9 @@ typedef struct Note
 	QExecutorSpec *executor;
 	QLaneSpec	lane;
 	QTaskSpec	task;
-} Note;
+}			Note;
 
-static Note *notes;				/* in TopTransactionContext */
+static Note * notes;			/* in TopTransactionContext */
 static int	note_count;
 static int	note_capacity;
 
@@ -401,6 +402,12 @@ sched_pending_pools_changed(void)
 }
 
 void
+sched_pending_secrets_changed(void)
+{
+	(void) add_note(NOTE_SECRETS, 0);
+}
+
+void
 sched_pending_wake_launcher(void)
 {
 	add_note(NOTE_LAUNCHER, 0);
@@ -564,7 +571,7 @@ apply_to_worker(QTask *task, SchedStopReason reason, bool at_once)
 }
 
 static void
-apply_note(const Note *note, int me, TimestampTz now)
+apply_note(const Note * note, int me, TimestampTz now)
 {
 	SchedDatabase *db = &sched_shared->databases[me];
 	QTask	   *task;
@@ -677,6 +684,9 @@ apply_note(const Note *note, int me, TimestampTz now)
 		case NOTE_CHORE:
 			(void) sched_chores_put(me, note->role, note->flag, note->id,
 									note->id2);
+			break;
+		case NOTE_SECRETS:
+			db->http.secret_generation++;
 			break;
 		case NOTE_SEGMENTS:
 			db->segment_generation++;

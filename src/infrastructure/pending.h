@@ -135,6 +135,7 @@ extern void sched_pending_chore(Oid role, SchedChoreKind kind, int64 id1,
 								int64 id2);
 
 extern void sched_pending_segments_changed(void);
+extern void sched_pending_secrets_changed(void);
 
 /* Who listens to events has changed; events were recorded. */
 extern void sched_pending_listeners_changed(void);

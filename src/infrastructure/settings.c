@@ -45,6 +45,7 @@ char	   *sched_timezone;
 int			sched_priority_aging_interval;
 char	   *sched_http_allowed_hosts;
 char	   *sched_http_ca_file;
+char	   *sched_secret_key_file;
 int			sched_http_max_response_size;
 char	   *sched_executor_auth_header;
 bool		sched_security_enabled;
@@ -211,6 +212,9 @@ sched_settings_define(void)
 	define_text("sched.http_ca_file",
 				"Certificates of authorities to trust in HTTPS, in PEM; empty means the system's.",
 				&sched_http_ca_file, "", GUC_SUPERUSER_ONLY);
+	define_text("sched.secret_key_file",
+				"File whose content encrypts secrets; empty means that they are stored in clear.",
+				&sched_secret_key_file, "", GUC_SUPERUSER_ONLY);
 	DefineCustomIntVariable("sched.http_max_response_size",
 							"The most that is read of the body of an answer.",
 							NULL, &sched_http_max_response_size, 64, 0, 16384,

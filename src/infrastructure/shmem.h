@@ -69,6 +69,7 @@ typedef struct SchedHttpWorker
 	TimestampTz started_at;
 	int			in_flight;
 	uint64		tasks_done;
+	uint32		secret_generation;	/* counts the changes of _secret */
 } SchedHttpWorker;
 
 /* One database with a scheduler. */
@@ -95,7 +96,8 @@ typedef struct SchedDatabase
 	uint32		segment_generation; /* counts the changes of _segment */
 	uint32		job_generation; /* counts the changes of _job and _trigger */
 	uint32		listener_generation;	/* those of who listens to events */
-	bool		events;			/* some were recorded, the scheduler is to look */
+	bool		events;			/* some were recorded, the scheduler is to
+								 * look */
 	uint32		type_generation;	/* counts the changes of _task_type */
 	uint32		pool_generation;	/* counts the changes of _pool */
 

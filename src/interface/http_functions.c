@@ -11,10 +11,15 @@
 
 #include "application/http_request.h"
 #include "fmgr.h"
+#include "commands/trigger.h"
 #include "funcapi.h"
+#include "infrastructure/pending.h"
+#include "infrastructure/secret_box.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(sched_http_fault);
+PG_FUNCTION_INFO_V1(sched_sql_seal);
+PG_FUNCTION_INFO_V1(sched_sql_secrets_changed);
 
 static Datum
 text_or_null(const char *text, bool *isnull)
@@ -46,4 +51,24 @@ sched_http_fault(PG_FUNCTION_ARGS)
 	v[2] = text_or_null(problem.hint, &n[2]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), v,
 													  n)));
+}
+
+/* A secret as it is to be stored. */
+Datum
+sched_sql_seal(PG_FUNCTION_ARGS)
+{
+	bool		encrypted;
+
+	PG_RETURN_BYTEA_P(sched_secret_seal(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+										text_to_cstring(PG_GETARG_TEXT_PP(1)),
+										&encrypted));
+}
+
+/* Trigger on _secret. */
+Datum
+sched_sql_secrets_changed(PG_FUNCTION_ARGS)
+{
+	if (sched_shared != NULL)
+		sched_pending_secrets_changed();
+	PG_RETURN_POINTER(NULL);
 }

@@ -221,7 +221,7 @@ sub _respond
 	  if $path eq '/binary';
 	return _answer($socket, 200, "Content-Type: text/plain\r\n",
 		join("\n", @$headers) . "\n\n$body")
-	  if $path eq '/echo';
+	  if $path =~ m{^/echo(\?|$)};
 	return _answer($socket, $1, '', "status $1")
 	  if $path =~ m{^/status/(\d+)$};
 	return _answer($socket, $1, "Retry-After: $2\r\n", '')

@@ -96,6 +96,7 @@ missing_packages() {
 	fi
 	have pkg-config || echo pkg-config
 	pkg-config --exists 'libcurl >= 7.80' 2>/dev/null || echo libcurl4-openssl-dev
+	pkg-config --exists libcrypto 2>/dev/null || echo libssl-dev
 	have prove || echo perl
 	perl -MIPC::Run -e 1 2>/dev/null || echo libipc-run-perl
 	case ${CHECK_MODE:-} in
