@@ -36,8 +36,8 @@ for sync in off on; do
 			END
 			)
 			rates="$rates $(calc "$n / $seconds" 0)"
-			# the workers hand their counters in with some delay
-			sleep 1.1
+			# idle workers hand their counters in after a second
+			sleep 2
 			q "SELECT sched._settle('10 s')" >/dev/null
 			sched_flushes=$(calc "($(flushes) - $flushed) / $n" 2)
 		done

@@ -165,5 +165,6 @@ sched_lane_spec(const SchedJob *job, QLaneSpec *spec)
 		memcpy(spec->tags, job->tags, spec->tag_count * sizeof(uint32));
 	}
 	spec->max_running = job->max_concurrent_runs;
+	spec->timeout = Max(job->timeout, 0);
 	spec->paused = job->status == SCHED_JOB_PAUSED;
 }

@@ -37,6 +37,7 @@
 #include "utils/snapmgr.h"
 
 #define DEFER			(100 * 1000)	/* microseconds: the row was locked */
+#define STOP_BATCH		1000	/* tasks that are cancelled at a time */
 #define MAX_RUNS_AT_ONCE	10000	/* of one trigger, by fire_all */
 
 /* A trigger's row, locked. */

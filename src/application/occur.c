@@ -22,18 +22,25 @@
 #include "application/occur.h"
 #include "infrastructure/pending.h"
 
-#define MAX_OTHERS	256
+#define SOME_OTHERS	64			/* so many are expected at most */
 
-/* Ask the job's other tasks to stop; those that have not started end here. */
-static void
-stop_others(int64 job_id, bool at_once, TimestampTz now)
+/* A task that is to make room. */
+typedef struct Other
+{
+	bool		running;
+	SchedAttempt attempt;
+} Other;
+
+/*
+ * The job's tasks that run, and those that have not started and nobody else is
+ * about to end.  Copies up to capacity of them, returns how many there are.
+ */
+static int
+copy_others(int64 job_id, Other *others, int capacity)
 {
 	QLane	   *lane = NULL;
 	dlist_iter	iter;
-	int			waiting_count = 0;
-	int			running_count = 0;
-	SchedAttempt waiting[MAX_OTHERS];
-	int64		running[MAX_OTHERS];
+	int			count = 0;
 	int			me;
 
 	sched_lock(LW_SHARED);
@@ -44,32 +51,57 @@ stop_others(int64 job_id, bool at_once, TimestampTz now)
 		dlist_foreach(iter, &lane->tasks)
 		{
 			QTask	   *task = dlist_container(QTask, lane_node, iter.cur);
+			bool		running = sched_task_status_holds_lease(task->status);
 
-			if (sched_task_status_holds_lease(task->status))
+			if (!running && (task->status == SCHED_TASK_SCHEDULED ||
+							 task->ending_pid != 0))
+				continue;
+			if (count < capacity)
 			{
-				if (running_count < MAX_OTHERS)
-					running[running_count++] = task->task_id;
+				others[count].running = running;
+				sched_attempt_copy(task, &others[count].attempt);
 			}
-			else if (task->status != SCHED_TASK_SCHEDULED &&
-					 task->ending_pid == 0 && waiting_count < MAX_OTHERS)
-				sched_attempt_copy(task, &waiting[waiting_count++]);
+			count++;
 		}
 	sched_unlock();
+	return count;
+}
 
-	for (int i = 0; i < running_count; i++)
-		sched_pending_stop_task(running[i], SCHED_STOP_REPLACED, at_once);
-	for (int i = 0; i < waiting_count; i++)
+/* Ask the job's other tasks to stop; those that have not started end here. */
+static void
+stop_others(int64 job_id, bool at_once, TimestampTz now)
+{
+	int			capacity = SOME_OTHERS;
+	Other	   *others = palloc(capacity * sizeof(Other));
+	int			count;
+
+	/* memory is not allocated under the lock */
+	while ((count = copy_others(job_id, others, capacity)) > capacity)
 	{
+		capacity = count + count / 4;
+		others = repalloc_huge(others, capacity * sizeof(Other));
+	}
+
+	for (int i = 0; i < count; i++)
+	{
+		SchedAttempt *attempt = &others[i].attempt;
 		SchedEnd	end = {0};
 
-		if (!sched_pending_reserve_task(waiting[i].task_id))
+		if (others[i].running)
+		{
+			sched_pending_stop_task(attempt->task_id, SCHED_STOP_REPLACED,
+									at_once);
+			continue;
+		}
+		if (!sched_pending_reserve_task(attempt->task_id))
 			continue;
 		end.status = SCHED_OUTCOME_CANCELLED;
 		end.reason = "replaced by a newer run";
 		end.row_count = SCHED_UNSET;
-		waiting[i].started_at = 0;
-		(void) sched_attempt_end(NULL, &waiting[i], &end, now);
+		attempt->started_at = 0;
+		(void) sched_attempt_end(NULL, attempt, &end, now);
 	}
+	pfree(others);
 }
 
 bool

@@ -10,6 +10,12 @@
  * idle worker of another class is asked to leave.  What does fail is a role that
  * cannot log in: then its tasks fail with that reason.
  *
+ * A class whose tasks have waited for a second while none of its workers began
+ * another one is starving: then a busy worker of the class that has most is
+ * told to leave after its present task, and the slot is kept for the class
+ * that starves.  So classes with more work than sched.max_workers can do take turns, each
+ * worker for a second at least, and nobody waits for longer than others' tasks last.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -33,6 +39,8 @@
 #define MAX_START_FAILURES	3
 #define MAX_WANTS		16
 #define STILLBORN_AGE	(60 * USECS_PER_SEC)
+#define STARVING_AFTER	USECS_PER_SEC
+#define STARVING_LASTS	(3 * USECS_PER_SEC) /* unless its scheduler says it again */
 
 typedef struct Want
 {
@@ -40,6 +48,8 @@ typedef struct Want
 	int			workers;
 	bool		first;			/* the class has none yet */
 	int			failures;
+	bool		starving;
+	TimestampTz since;			/* when it was first seen hungry */
 } Want;
 
 /* ---------- dead workers ---------- */
@@ -182,19 +192,113 @@ notice_stillborn(int db)
 	}
 }
 
+static bool
+is_starving(const QClass *class, TimestampTz now)
+{
+	return class->kind == SCHED_KIND_SQL &&
+		now - class->starving_at < STARVING_LASTS;
+}
+
+/*
+ * Ask a busy worker to leave after its task, one for each class that starves:
+ * of those that have served for a while one whose class has most workers, and
+ * more than the class that starves, and that has just begun its task.  Who
+ * has been asked and is long about his task is not waited for.
+ */
+static void
+make_way_for(const QClass *hungry, TimestampTz now)
+{
+	SchedWorker *victim = NULL;
+	int			most = 0;
+	int			cursor = 0;
+	int			starving = 0;
+	int			leaving = 0;
+	QClass	   *class;
+
+	while ((class = sched_queue_next_class(SCHED_ANY_DATABASE,
+										   &cursor)) != NULL)
+		starving += is_starving(class, now);
+	for (int i = 0; i < sched_max_workers; i++)
+	{
+		SchedWorker *worker = &sched_shared->workers[i];
+
+		if (worker->state == SCHED_WORKER_FREE)
+			continue;
+		if (worker->leave && now - worker->since < 2 * STARVING_AFTER)
+			leaving++;
+		if (worker->state != SCHED_WORKER_BUSY || worker->leave ||
+			now - worker->started_at < STARVING_AFTER)
+			continue;
+		class = sched_queue_find_class(worker->db, worker->role,
+									   SCHED_KIND_SQL);
+		if (class == NULL || class == hungry ||
+			(hungry->workers > 0 && class->workers <= hungry->workers))
+			continue;
+		if (class->workers > most ||
+			(class->workers == most &&
+			 worker->since > victim->since))
+		{
+			victim = worker;
+			most = class->workers;
+		}
+	}
+	if (victim != NULL && leaving < starving)
+		victim->leave = true;	/* its exit wakes us */
+}
+
+/*
+ * Has nobody of the class begun anything for a while, with tasks waiting and
+ * nobody idle?  How long they have waited is no measure: that is long in a
+ * backlog that is being worked off, too.
+ */
+static bool
+has_starved(const QClass *class, int db, TimestampTz now)
+{
+	TimestampTz begun = class->hungry_since;
+
+	for (int i = 0; i < sched_max_workers; i++)
+	{
+		SchedWorker *worker = &sched_shared->workers[i];
+
+		if (worker->db == db && worker->role == class->role &&
+			worker->database == MyDatabaseId &&
+			worker->state == SCHED_WORKER_BUSY)
+			begun = Max(begun, worker->since);
+	}
+	return now - begun >= STARVING_AFTER;
+}
+
+/* Classes that starve come first, when there are no more slots than for them. */
+static bool
+is_kept_for_others(const QClass *mine, TimestampTz now)
+{
+	int			free = sched_max_workers - sched_shared->workers_used;
+	int			cursor = 0;
+	QClass	   *class;
+
+	if (is_starving(mine, now))
+		return false;
+	while ((class = sched_queue_next_class(SCHED_ANY_DATABASE,
+										   &cursor)) != NULL)
+		if (is_starving(class, now) && --free <= 0)
+			return true;
+	return false;
+}
+
 /* Take a free slot for the class, -1 when there is none. */
 static int
 reserve_slot(int db, Oid role)
 {
 	QClass	   *class;
+	TimestampTz now = GetCurrentTimestamp();
 	int			slot = -1;
 	int			oldest = -1;
 
 	sched_lock(LW_EXCLUSIVE);
 	class = sched_queue_find_class(db, role, SCHED_KIND_SQL);
-	if (class == NULL)
+	if (class == NULL || is_kept_for_others(class, now))
 	{
-		/* its last task has just ended: nobody would count the worker */
+		/* or its last task has just ended: nobody would count the worker */
 		sched_unlock();
 		return -1;
 	}
@@ -222,9 +326,10 @@ reserve_slot(int db, Oid role)
 		worker->database = MyDatabaseId;
 		worker->db = db;
 		worker->role = role;
-		worker->since = GetCurrentTimestamp();
+		worker->since = now;
 		sched_shared->workers_used++;
 		class->workers++;
+		class->starving_at = 0;
 	}
 	else if (oldest >= 0)
 	{
@@ -232,6 +337,8 @@ reserve_slot(int db, Oid role)
 		sched_shared->workers[oldest].leave = true;
 		sched_wake_worker(&sched_shared->workers[oldest]);
 	}
+	else if (is_starving(class, now))
+		make_way_for(class, now);
 	sched_unlock();
 	return slot;
 }
@@ -408,66 +515,125 @@ is_patient(TimestampTz queued_at, int ready, int chores,
 	return sched_clock_now() - queued_at < PATIENCE;
 }
 
-TimestampTz
-sched_pool_grow(int db)
+/* Keep the wants sorted: who starves first, then who has waited longest. */
+static int
+add_want(Want *wants, int count, const Want *want)
 {
-	Want		wants[MAX_WANTS];
+	int			i = count;
+
+	while (i > 0 && (want->starving > wants[i - 1].starving ||
+					 (want->starving == wants[i - 1].starving &&
+					  want->since < wants[i - 1].since)))
+		i--;
+	if (i == MAX_WANTS)
+		return count;
+	memmove(&wants[i + 1], &wants[i],
+			(Min(count, MAX_WANTS - 1) - i) * sizeof(Want));
+	wants[i] = *want;
+	return Min(count + 1, MAX_WANTS);
+}
+
+/* Workers of the class that have nothing to do, or soon will. */
+static int
+count_idle(int db, Oid role)
+{
+	int			idle = 0;
+
+	for (int i = 0; i < sched_max_workers; i++)
+	{
+		SchedWorker *worker = &sched_shared->workers[i];
+
+		if (worker->db == db && worker->role == role &&
+			worker->database == MyDatabaseId && !worker->leave &&
+			(worker->state == SCHED_WORKER_IDLE ||
+			 worker->state == SCHED_WORKER_STARTING))
+			idle++;
+	}
+	return idle;
+}
+
+static void
+note_hunger(QClass *class, int db, bool hungry, TimestampTz now)
+{
+	if (!hungry)
+	{
+		class->hungry_since = 0;
+		class->starving_at = 0;
+	}
+	else if (class->hungry_since == 0)
+		class->hungry_since = now;
+	else if (has_starved(class, db, now))
+		class->starving_at = now;
+}
+
+/*
+ * The classes that want workers, those first that need them most; *again is when
+ * to look again at the latest, 0: when somebody says so.
+ */
+static int
+find_wants(int db, Want *wants, TimestampTz *again)
+{
+	SchedDatabase *database = &sched_shared->databases[db];
+	TimestampTz real_now = GetCurrentTimestamp();
 	int			count = 0;
 	int			cursor = 0;
-	bool		waiting = false;
 	QClass	   *class;
 
-	notice_stillborn(db);
-
+	*again = 0;
 	sched_lock(LW_EXCLUSIVE);
-	sched_shared->databases[db].want_workers = false;
-	while (!sched_shared->databases[db].held &&
+	database->want_workers = false;
+	while (!database->held &&
 		   (class = sched_queue_next_class(db, &cursor)) != NULL)
 	{
+		Want		want;
 		int			idle = 0;
 		TimestampTz queued_at;
-		int			ready = sched_queue_startable(class, &queued_at);
-		int			missing;
+		int			ready = 0;
 		TimestampTz chores_since;
-		int			chores = sched_chores_due(db, class->role, &chores_since);
+		int			chores;
 
+		if (class->kind != SCHED_KIND_SQL)
+			continue;
+		ready = sched_queue_startable(class, &queued_at);
+		chores = sched_chores_due(db, class->role, &chores_since);
 		/* chores are no jobs, no limit of those holds them back */
 		if (sched_max_concurrent_jobs > 0 &&
-			sched_shared->databases[db].running >= sched_max_concurrent_jobs)
+			database->running >= sched_max_concurrent_jobs)
 			ready = 0;
-		if (class->kind != SCHED_KIND_SQL || ready + chores == 0)
-			continue;
-		for (int i = 0; i < sched_max_workers; i++)
-		{
-			SchedWorker *worker = &sched_shared->workers[i];
-
-			if (worker->db == db && worker->role == class->role &&
-				worker->database == MyDatabaseId && !worker->leave &&
-				(worker->state == SCHED_WORKER_IDLE ||
-				 worker->state == SCHED_WORKER_STARTING))
-				idle++;
-		}
-		missing = ready + chores - idle;
-		if (missing <= 0)
+		if (ready + chores > 0)
+			idle = count_idle(db, class->role);
+		note_hunger(class, db, ready + chores > 0 && idle == 0, real_now);
+		if (ready + chores <= idle)
 			continue;
 		if (class->workers > 0 && !sched_clock_is_frozen() &&
 			is_patient(queued_at, ready, chores, chores_since))
 		{
-			waiting = true;
+			*again = real_now + PATIENCE;
 			continue;
 		}
-		if (count < MAX_WANTS)
-		{
-			wants[count].role = class->role;
-			wants[count].workers = Min(missing, sched_max_workers);
-			wants[count].first = class->workers == 0;
-			wants[count].failures = class->start_failures;
-			count++;
-		}
-		else
-			waiting = true;
+		want.role = class->role;
+		want.workers = Min(ready + chores - idle, sched_max_workers);
+		want.first = class->workers == 0;
+		want.failures = class->start_failures;
+		want.starving = is_starving(class, real_now);
+		want.since = class->hungry_since;
+		count = add_want(wants, count, &want);
 	}
 	sched_unlock();
+	if (count > 0 && *again == 0)
+		*again = real_now + STARVING_AFTER / 2;
+	return count;
+}
+
+TimestampTz
+sched_pool_grow(int db)
+{
+	Want		wants[MAX_WANTS];
+	TimestampTz again;
+	int			count;
+
+	notice_stillborn(db);
+	count = find_wants(db, wants, &again);
 
 	/* everybody's first before anybody's second */
 	for (int round = 0; count > 0 && round < sched_max_workers; round++)
@@ -490,8 +656,10 @@ sched_pool_grow(int db)
 		}
 		if (!progress)
 			break;
+		if (count == MAX_WANTS)
+			again = GetCurrentTimestamp() + PATIENCE;	/* others, too */
 	}
-	return waiting ? GetCurrentTimestamp() + PATIENCE : 0;
+	return again;
 }
 
 void

@@ -36,11 +36,12 @@
 
 #define REFILL_ROWS		5000
 #define CURSOR_ROWS		1000
+#define ENTER_ROWS		50		/* under one hold of the lock */
 
 /* Marks have been taken away, what they stand for is not yet in memory. */
 static bool reading = false;
 
-/* What enter_row() reads of a task, and what has ended of it so far. */
+/* What read_row() reads of a task, and what has ended of it so far. */
 #define LIVE_COLUMNS \
 	"SELECT t.task_id, t.job_id, t.scheduled_at, t.priority, " \
 	"t.trigger_id IS NOT NULL, o.attempt, o.tries, o.losses, o.retry_at, t.run_id, " \
@@ -131,16 +132,36 @@ enter_lease(int db, const SchedJob *job, int64 task_id, int executor_id,
 		end_orphan(job, task_id, executor_id, started_at, now);
 }
 
-/* One row into the queue.  The job is the one of the row before, mostly. */
+/* Tasks that have been read, on their way into the queue. */
+typedef struct Entering
+{
+	int			count;
+	QLaneSpec	lanes[ENTER_ROWS];
+	QTaskSpec	tasks[ENTER_ROWS];
+} Entering;
+
 static void
-enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
-		  MemoryContext job_context, TimestampTz now)
+enter(int db, Entering *entering, TimestampTz now)
+{
+	if (entering->count == 0)
+		return;
+	sched_lock(LW_EXCLUSIVE);
+	for (int i = 0; i < entering->count; i++)
+		(void) sched_queue_add(db, &entering->lanes[i], &entering->tasks[i],
+							   true, now);
+	sched_unlock();
+	entering->count = 0;
+}
+
+/* One row.  The job is the one of the row before, mostly. */
+static void
+read_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
+		 MemoryContext job_context, TimestampTz now, Entering *entering)
 {
 	bool		n[LIVE_COLUMN_COUNT + 3];
 	Datum		v[LIVE_COLUMN_COUNT + 3];
 	bool		leased = desc->natts > LIVE_COLUMN_COUNT;
 	QTaskSpec	spec = {0};
-	QLaneSpec	lane;
 	int64		job_id;
 
 	heap_deform_tuple(tuple, desc, v, n);
@@ -197,17 +218,17 @@ enter_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 	spec.priority = n[3] ? (*job)->priority : DatumGetInt16(v[3]);
 	spec.serial = DatumGetBool(v[4]) &&
 		(*job)->overlap_policy != SCHED_OVERLAP_ALLOW;
-	sched_lane_spec(*job, &lane);
-
-	sched_lock(LW_EXCLUSIVE);
-	(void) sched_queue_add(db, &lane, &spec, true, now);
-	sched_unlock();
+	sched_lane_spec(*job, &entering->lanes[entering->count]);
+	entering->tasks[entering->count++] = spec;
 	if (leased)
+	{
+		enter(db, entering, now);
 		enter_lease(db, *job, spec.task_id,
 					DatumGetInt32(v[LIVE_COLUMN_COUNT]),
 					DatumGetTimestampTz(v[LIVE_COLUMN_COUNT + 1]),
 					n[LIVE_COLUMN_COUNT + 2] ? 0 :
 					DatumGetTimestampTz(v[LIVE_COLUMN_COUNT + 2]), now);
+	}
 }
 
 /* Run a query of the shape of LIVE_TASKS; gives the last task_id and the count. */
@@ -223,6 +244,7 @@ enter_all(int db, const char *query, int nargs, Oid *types, Datum *args,
 													  "sched recovered rows",
 													  ALLOCSET_DEFAULT_SIZES);
 	SchedJob   *job = NULL;
+	Entering   *entering = palloc0(sizeof(Entering));
 	uint64		seen = 0;
 	Portal		portal;
 
@@ -239,20 +261,24 @@ enter_all(int db, const char *query, int nargs, Oid *types, Datum *args,
 			MemoryContext old = MemoryContextSwitchTo(row_context);
 			bool		isnull;
 
-			enter_row(db, tuple, SPI_tuptable->tupdesc, &job, job_context,
-					  now);
+			read_row(db, tuple, SPI_tuptable->tupdesc, &job, job_context,
+					 now, entering);
+			if (entering->count == ENTER_ROWS)
+				enter(db, entering, now);
 			*last_task_id = DatumGetInt64(SPI_getbinval(tuple,
 														SPI_tuptable->tupdesc,
 														1, &isnull));
 			MemoryContextSwitchTo(old);
 			MemoryContextReset(row_context);
 		}
+		enter(db, entering, now);
 		SPI_freetuptable(SPI_tuptable);
 		CHECK_FOR_INTERRUPTS();
 		if (seen >= limit)
 			break;
 	}
 	SPI_cursor_close(portal);
+	pfree(entering);
 	return seen;
 }
 

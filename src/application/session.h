@@ -11,4 +11,7 @@
 /* Reset the session to how it was at its start; outside a transaction. */
 extern void sched_session_reset(void);
 
+/* A utility command runs: the session may keep something of it. */
+extern void sched_session_note_utility(void);
+
 #endif							/* SCHED_SESSION_H */

@@ -50,6 +50,12 @@ static SchedWorker *me;
 static int	my_slot;
 static bool role_changed = false;
 
+/* The timeout that the deadline of the task in hand follows from. */
+static int64 my_timeout;
+
+/* The task in hand has ended with a commit; memory does not know yet. */
+static bool task_is_over = false;
+
 /* Job definitions, as long as no job has changed. */
 static MemoryContext job_context;
 static uint32 job_generation;
@@ -162,7 +168,17 @@ current_job(int64 job_id)
 	return cached_job;
 }
 
-/* Put the task down in the slot; from here on it can be cancelled. */
+static void
+set_deadline(QTask *task)
+{
+	task->deadline = my_timeout == 0 ? 0 : task->started_at + my_timeout;
+	sched_queue_set_timer(task, task->deadline);
+}
+
+/*
+ * Put the task down in the slot; from here on it can be cancelled.  A signal
+ * that has come before was meant for the one before.
+ */
 static void
 begin_task(QTask *task, SchedAttempt *attempt)
 {
@@ -176,49 +192,54 @@ begin_task(QTask *task, SchedAttempt *attempt)
 	me->terminated = false;
 	me->woken = false;
 	task->worker = my_slot;
+	my_timeout = task->lane->spec.timeout;
+	set_deadline(task);
 	sched_attempt_copy(task, attempt);
 }
 
-/* The task is no longer ours, whatever became of it. */
-static SchedStopReason
+/*
+ * The task is no longer ours, whatever became of it.  A successful one is
+ * finished here, under the same hold of the lock under which the next is taken.  In
+ * the meantime the extension may have been dropped, and the queue emptied.
+ */
+static void
 let_go_of_task(void)
 {
-	SchedStopReason stop;
+	QTask	   *task = me->task;
 
-	sched_lock(LW_EXCLUSIVE);
-	stop = me->stop;
+	if (task == NULL)
+		return;
+	if (task_is_over && task->db == me->db && task->task_id == me->task_id &&
+		task->attempt == me->attempt && task->worker == my_slot)
+		sched_queue_finish(task);
+	task_is_over = false;
 	me->task = NULL;
 	me->task_id = 0;
 	me->stop = SCHED_STOP_NONE;
 	me->tasks_done++;
-	sched_unlock();
-	return stop;
 }
 
+/* The job has another timeout than memory thought. */
 static void
-set_deadline(const SchedJob *job)
+correct_deadline(const SchedJob *job)
 {
-	TimestampTz deadline;
+	int64		timeout = Max(job->timeout, 0);
 
-	if (job->timeout <= 0)
+	if (timeout == my_timeout)
 		return;
-	deadline = sched_current->attempt.started_at + job->timeout;
 	sched_lock(LW_EXCLUSIVE);
-	if (me->task != NULL)
-	{
-		me->task->deadline = deadline;
-		sched_queue_set_timer(me->task, deadline);
-	}
+	my_timeout = timeout;
+	if (me->task->worker == my_slot && me->stop == SCHED_STOP_NONE)
+		set_deadline(me->task);
 	sched_unlock();
 }
 
+/* What the task has reported; nobody else takes the task out of our hands. */
 static void
 copy_progress(void)
 {
-	sched_lock(LW_SHARED);
-	if (me->task != NULL)
-		sched_current->attempt.progress = me->task->progress;
-	sched_unlock();
+	sched_current->attempt.progress =
+		*(volatile float4 *) &me->task->progress;
 }
 
 /*
@@ -316,7 +337,7 @@ run_to_completion(SchedAttempt *attempt)
 	check_run_as(job);
 	if (sched_observes_states())
 		log_start(attempt);
-	set_deadline(job);
+	correct_deadline(job);
 	if (is_sql)
 		run_command(job, &result);
 	else
@@ -429,6 +450,7 @@ run_task(SchedAttempt *attempt)
 											ALLOCSET_DEFAULT_SIZES);
 	sched_current = &current;
 
+	sched_pending_defer_finish(attempt->task_id);
 	PG_TRY();
 	{
 		run_to_completion(&current.attempt);
@@ -445,6 +467,7 @@ run_task(SchedAttempt *attempt)
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	debug_query_string = NULL;
+	task_is_over = sched_pending_take_deferred() && error == NULL;
 
 	if (error != NULL)
 	{
@@ -455,12 +478,9 @@ run_task(SchedAttempt *attempt)
 		if (!was_ended_elsewhere(attempt))
 			record_failure(&current.attempt, error, stop);
 	}
-	(void) let_go_of_task();
-
 	sched_current = NULL;
 	sched_session_reset();
 	pgstat_report_stat(false);
-	pgstat_report_activity(STATE_IDLE, NULL);
 	MemoryContextDelete(current.context);
 }
 
@@ -493,8 +513,10 @@ take_work(SchedAttempt *attempt, bool *leave)
 	QClass	   *class;
 	QTask	   *task = NULL;
 	SchedDatabase *db = &sched_shared->databases[me->db];
+	bool		idle = me->state == SCHED_WORKER_IDLE;
 
 	sched_lock(LW_EXCLUSIVE);
+	let_go_of_task();
 	*leave = me->leave;
 	class = sched_queue_find_class(me->db, me->role, SCHED_KIND_SQL);
 	if (class != NULL)
@@ -507,7 +529,7 @@ take_work(SchedAttempt *attempt, bool *leave)
 		;
 	else if (task != NULL)
 		begin_task(task, attempt);
-	else if (me->state != SCHED_WORKER_IDLE)
+	else if (!idle)
 	{
 		me->state = SCHED_WORKER_IDLE;
 		me->since = GetCurrentTimestamp();
@@ -520,6 +542,8 @@ take_work(SchedAttempt *attempt, bool *leave)
 	}
 	me->woken = false;
 	sched_unlock();
+	if (task == NULL && me->chore == 0 && !idle)
+		pgstat_report_activity(STATE_IDLE, NULL);
 	return task != NULL || me->chore != 0;
 }
 
@@ -527,6 +551,7 @@ void
 sched_worker_main(Datum slot)
 {
 	TimestampTz idle_since = GetCurrentTimestamp();
+	bool		has_stats = false;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -559,15 +584,22 @@ sched_worker_main(Datum slot)
 				sched_chore_run(me);
 			else
 				run_task(&attempt);
+			has_stats = true;
 			idle_since = GetCurrentTimestamp();
 			continue;
 		}
 		if (leave || GetCurrentTimestamp() - idle_since >
 			sched_worker_idle_timeout * USECS_PER_SEC)
 			proc_exit(0);
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 Min(sched_worker_idle_timeout, 30) * 1000L + 1,
-						 PG_WAIT_EXTENSION);
+		/* counters that were held back so far are due after a second */
+		if (WaitLatch(MyLatch,
+					  WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					  has_stats ? 1000L :
+					  Min(sched_worker_idle_timeout, 30) * 1000L + 1,
+					  PG_WAIT_EXTENSION) & WL_TIMEOUT && has_stats)
+		{
+			pgstat_report_stat(true);
+			has_stats = false;
+		}
 	}
 }

@@ -84,6 +84,9 @@ static int	note_capacity;
 
 static void undo_note(const Note *note, int me, TimestampTz now);
 static void hold_again(int me);
+/* The task that the process will finish itself after the commit, 0: none. */
+static int64 deferred_task;
+static bool deferred;
 
 static Note *
 add_note(NoteKind kind, int64 id)
@@ -175,7 +178,29 @@ sched_pending_add_future(const QLaneSpec *lane, const QTaskSpec *task,
 void
 sched_pending_finish_task(int64 task_id)
 {
+	if (task_id == deferred_task)
+	{
+		deferred = true;
+		return;
+	}
 	add_note(NOTE_FINISH, task_id);
+}
+
+void
+sched_pending_defer_finish(int64 task_id)
+{
+	deferred_task = task_id;
+	deferred = false;
+}
+
+bool
+sched_pending_take_deferred(void)
+{
+	bool		result = deferred;
+
+	deferred_task = 0;
+	deferred = false;
+	return result;
 }
 
 void

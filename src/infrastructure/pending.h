@@ -62,6 +62,14 @@ extern void sched_pending_add_future(const QLaneSpec *lane,
 /* A live task has ended with this transaction. */
 extern void sched_pending_finish_task(int64 task_id);
 
+/*
+ * The next sched_pending_finish_task() of this task leaves it to the caller to
+ * finish it after the commit; the second function tells whether there was one, and
+ * ends the arrangement.
+ */
+extern void sched_pending_defer_finish(int64 task_id);
+extern bool sched_pending_take_deferred(void);
+
 /* An attempt of a live task has ended, the next is due at due_at. */
 extern void sched_pending_retry_task(int64 task_id, TimestampTz due_at,
 									 bool counts);

@@ -19,6 +19,7 @@
 #include "storage/itemptr.h"
 
 #define SCHED_NO_SPILL		PG_INT64_MAX
+#define SCHED_ANY_DATABASE	(-1)	/* for sched_queue_next_class() */
 #define SCHED_KIND_SQL		0	/* the built-in SQL workers */
 #define SCHED_KIND_HTTP		1	/* the built-in HTTP worker */
 #define SCHED_WORKER_HTTP	(-2)	/* in QTask.worker: the HTTP worker */
@@ -63,6 +64,8 @@ typedef struct QClass
 	int			chores;			/* for it, see chores.h */
 	int			start_failures; /* workers that died before their first task */
 	TimestampTz retry_start_at; /* no new worker before */
+	TimestampTz hungry_since;	/* first seen with nobody for its tasks, 0: not */
+	TimestampTz starving_at;	/* last seen to starve; both real time */
 	pairingheap heap;
 } QClass;
 
@@ -73,6 +76,7 @@ typedef struct QLaneSpec
 	Oid			role;
 	uint32		kind;
 	int			max_running;	/* 0: no limit */
+	int64		timeout;		/* of an attempt, microseconds; 0: none */
 	bool		paused;
 	bool		report_end;		/* the scheduler wants to know of ends */
 	uint8		tag_count;

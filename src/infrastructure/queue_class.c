@@ -637,7 +637,8 @@ sched_queue_next_class(int db, int *cursor)
 	{
 		QClass	   *class = &shared->classes[++*cursor];
 
-		if (class->db == db && class->base == class && is_referenced(class))
+		if ((class->db == db || db == SCHED_ANY_DATABASE) &&
+			class->base == class && is_referenced(class))
 			return class;
 	}
 	return NULL;

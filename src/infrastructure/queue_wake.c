@@ -83,7 +83,8 @@ sched_queue_wake_class(QClass *class)
 		}
 	}
 	if (!db->want_workers &&
-		(class->workers == 0 || sched_shared->workers_used < sched_max_workers))
+		(class->workers == 0 || class->hungry_since == 0 ||
+		 sched_shared->workers_used < sched_max_workers))
 	{
 		db->want_workers = true;
 		sched_wake_scheduler(db);

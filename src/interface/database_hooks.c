@@ -18,7 +18,8 @@
  * sessions that are no more.
  *
  * The other task of this file is to notice that the extension was dropped,
- * by whatever command, and to let the scheduler know at commit.
+ * by whatever command, and to let the scheduler know at commit; and to tell the
+ * session's reset (session.c) that there was a utility command at all.
  *
  * Runs in the backend that executes the command.  Takes sched_shared->lock for
  * short, and no other lock.
@@ -29,6 +30,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "application/session.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
@@ -400,6 +402,7 @@ process_utility(PlannedStmt *pstmt, const char *query_string,
 	bool		had_extension = false;
 	Oid			database = InvalidOid;
 
+	sched_session_note_utility();
 	/* BEGIN, ROLLBACK and so on come here outside of a valid transaction */
 	if (sched_shared != NULL && IsTransactionState())
 	{
