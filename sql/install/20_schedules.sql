@@ -56,6 +56,11 @@ RETURNS timestamptz LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sched_schedule_sql_next';
 COMMENT ON FUNCTION sched._schedule_next(text, text, text, text, timestamptz, timestamptz, timestamptz) IS 'The first fire after an instant.';
 
+CREATE FUNCTION sched._schedule_period(schedule text)
+RETURNS numeric LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sched_schedule_fixed_period';
+COMMENT ON FUNCTION sched._schedule_period(text) IS 'The seconds of @every, NULL for months and for every other schedule.';
+
 /* The following three look at the fires in (after, upto]. */
 CREATE FUNCTION sched._schedule_last(schedule text, timezone text, dst_policy text, calendar text,
 	anchor timestamptz, after timestamptz, upto timestamptz)

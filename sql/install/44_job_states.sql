@@ -121,7 +121,8 @@ BEGIN
 	UPDATE sched._job
 	SET status = 'disabled', paused_at = NULL, updated_at = sched._now(), status_reason = p_reason
 	WHERE job_id = p_job.job_id;
-	PERFORM sched._cancel_waiting(p_job.job_id, coalesce(p_reason, 'job disabled'));
+	PERFORM sched._backfills_cancel(p_job.job_id, coalesce(p_reason, 'job disabled')),
+		sched._cancel_waiting(p_job.job_id, coalesce(p_reason, 'job disabled'));
 	RETURN true;
 END $$;
 COMMENT ON FUNCTION sched._job_disable(sched._job, text) IS 'created, active, paused to disabled; cancels what waits.';
@@ -141,7 +142,8 @@ BEGIN
 	UPDATE sched._job
 	SET status = 'deleted', paused_at = NULL, updated_at = sched._now(), status_reason = p_reason
 	WHERE job_id = p_job.job_id;
-	PERFORM sched._cancel_waiting(p_job.job_id, coalesce(p_reason, 'job deleted'));
+	PERFORM sched._backfills_cancel(p_job.job_id, coalesce(p_reason, 'job deleted')),
+		sched._cancel_waiting(p_job.job_id, coalesce(p_reason, 'job deleted'));
 	RETURN true;
 END $$;
 COMMENT ON FUNCTION sched._job_delete(sched._job, text) IS 'Disables a job for ever; its history stays.';

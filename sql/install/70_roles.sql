@@ -33,7 +33,7 @@ RETURN (
 			'tasks_by_job', 'tasks_by_status', 'task_logs', 'task_attempts', 'task_executor', 'why',
 			'dependency_graph', 'current_task', 'log', 'wait_for_task'] AS read,
 		ARRAY['activate_job', 'pause_job', 'resume_job', 'disable_job', 'run_job', 'schedule_task',
-			'schedule_tasks', 'cancel_task', 'retry_task', 'rerun_task', 'backfill', 'report_progress',
+			'schedule_tasks', 'cancel_task', 'retry_task', 'rerun_task', 'backfill', 'cancel_run', 'report_progress',
 			'log_task'] AS operate,
 		ARRAY['create_job', 'update_job', 'delete_job', 'add_trigger', 'remove_trigger', 'create_calendar',
 			'update_calendar', 'drop_calendar', 'register_trigger_type', 'unregister_trigger_type', 'add_dependency', 'remove_dependency', 'emit_event',

@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "application/announce.h"
 #include "application/attempt.h"
+#include "application/backfill.h"
 #include "application/chore.h"
 #include "application/custom_trigger.h"
 #include "application/fire.h"
@@ -63,6 +64,7 @@ static TimestampTz next_pool;	/* real time, 0: when woken */
 static TimestampTz next_http;	/* real time, 0: when woken */
 static TimestampTz next_completion; /* real time, 0: none */
 static TimestampTz next_announcement;	/* likewise */
+static TimestampTz next_backfill; /* real time, 0: none runs */
 static TimestampTz last_clock;
 
 /* ---------- coming and going ---------- */
@@ -219,6 +221,8 @@ take_changes(void)
 
 	PG_TRY();
 	{
+		if (all || count > 0)
+			next_backfill = 1;	/* at once */
 		if (all)
 		{
 			sched_compiled_calendars_changed();
@@ -281,6 +285,7 @@ start_up(void)
 	sched_triggers_load_all(my_db, server_start && !held);
 	next_upkeep = GetCurrentTimestamp() + UPKEEP_INTERVAL;
 	next_lookahead = sched_clock_now() + LOOKAHEAD_INTERVAL;
+	next_backfill = 1;
 	last_clock = sched_clock_now();
 	sched_recover_future(my_db);
 	sched_waiting_recheck(my_db, true);
@@ -384,7 +389,11 @@ turn(void)
 		CHECK_FOR_INTERRUPTS();
 
 	if (sched_enabled && !database->held)
+	{
 		sched_custom_ask(my_db);
+		if (next_backfill != 0 && GetCurrentTimestamp() >= next_backfill)
+			next_backfill = sched_backfill_run(my_db);
+	}
 	next_announcement = sched_announce(my_db);
 	next_completion = sched_fire_complete_jobs() ? 0 :
 		GetCurrentTimestamp() + USECS_PER_SEC;
@@ -431,6 +440,7 @@ time_to_sleep(void)
 	sooner(&by_real, next_http);
 	sooner(&by_real, next_completion);
 	sooner(&by_real, next_announcement);
+	sooner(&by_real, next_backfill);
 
 	sched_lock(LW_EXCLUSIVE);
 	task = sched_queue_first_timer(my_db);

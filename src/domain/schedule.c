@@ -398,6 +398,13 @@ sched_schedule_period(const SchedSchedule *schedule)
 	return sched_interval_usec(&schedule->u.interval);
 }
 
+bool
+sched_schedule_period_is_fixed(const SchedSchedule *schedule)
+{
+	return (schedule->kind == SCHED_EVERY || schedule->kind == SCHED_AFTER) &&
+		schedule->u.interval.months == 0;
+}
+
 static SchedTime
 rrule_next(const SchedRRule *rrule, const SchedScheduleContext *context,
 		   SchedTime after)

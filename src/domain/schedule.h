@@ -139,6 +139,9 @@ extern int64 sched_schedule_count(const SchedSchedule *schedule,
 /* The fixed period or delay of @every and @after in microseconds (months as 30 days), else 0. */
 extern int64 sched_schedule_period(const SchedSchedule *schedule);
 
+/* Is that period always of the same length, that is, without months? */
+extern bool sched_schedule_period_is_fixed(const SchedSchedule *schedule);
+
 /* Plain English, palloc'd: "at 09:00 on Monday through Friday". */
 extern char *sched_schedule_describe(const SchedSchedule *schedule);
 

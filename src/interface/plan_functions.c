@@ -20,6 +20,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "infrastructure/calendar_table.h"
+#include "infrastructure/clock.h"
 #include "infrastructure/owned.h"
 #include "infrastructure/schedule_cache.h"
 #include "interface/as_owner.h"
@@ -34,6 +35,7 @@
 #define MAX_ROWS	100000
 
 PG_FUNCTION_INFO_V1(sched_job_plan);
+PG_FUNCTION_INFO_V1(sched_backfill);
 
 typedef struct Times
 {
@@ -107,7 +109,8 @@ sched_custom_next_allowed(Oid function, Datum config, Datum timezone,
 /* One custom trigger: a row of sched._job_plan_custom(). */
 static void
 add_custom(Times *times, HeapTupleHeader row, int64 trigger_id,
-		   Oid function, Datum config, Datum schedule, Datum timezone)
+		   Oid function, Datum config, Datum schedule, Datum timezone,
+		   bool known_is_enough)
 {
 	bool		isnull;
 	bool		has_calendar;
@@ -118,7 +121,9 @@ add_custom(Times *times, HeapTupleHeader row, int64 trigger_id,
 	SchedError	error;
 	int			before = times->count;
 
-	if (sched_chore_function_obstacle(function) != NULL)
+	if (!known_is_enough)
+		sched_chore_check_function(function);
+	else if (sched_chore_function_obstacle(function) != NULL)
 	{
 		Oid			types[3] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 		Datum		args[3] = {Int64GetDatum(trigger_id),
@@ -149,15 +154,69 @@ add_custom(Times *times, HeapTupleHeader row, int64 trigger_id,
 	}
 }
 
+/* The custom triggers of a job: what sched._job_plan_custom() tells. */
+typedef struct CustomTriggers
+{
+	HeapTupleHeader row;
+	int			count;
+	Datum	   *ids;
+	Datum	   *functions;
+	Datum	   *configs;
+	Datum	   *schedules;
+	Datum	   *zones;
+}			CustomTriggers;
+
 static void
 get_array(HeapTupleHeader row, int column, Oid type, int16 length,
-		  bool by_value, char align, Datum **values, bool **nulls, int *count)
+		  bool by_value, char align, Datum **values, int *count)
 {
 	bool		isnull;
+	bool	   *nulls;
 	Datum		array = GetAttributeByNum(row, column, &isnull);
 
 	deconstruct_array(DatumGetArrayTypeP(array), type, length, by_value,
-					  align, values, nulls, count);
+					  align, values, &nulls, count);
+}
+
+/*
+ * Arguments: a job, by name or id, and two instants.  False when the job has no
+ * custom trigger.
+ */
+static bool
+get_custom_triggers(FunctionCallInfo fcinfo, CustomTriggers * custom)
+{
+	Oid			types[4] = {OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Oid		   *own_types;
+	int			own_count;
+	Datum		args[4];
+	bool		nulls[4] = {false};
+	bool		isnull;
+
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &own_types, &own_count);
+	types[1] = own_types[0];
+	args[0] = ObjectIdGetDatum(GetUserId());
+	for (int i = 0; i < 3; i++)
+	{
+		args[i + 1] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
+		nulls[i + 1] = PG_ARGISNULL(i);
+	}
+	custom->row = DatumGetHeapTupleHeader(sched_owned_call("_job_plan_custom",
+														   4, types, args,
+														   nulls, &isnull));
+	(void) GetAttributeByNum(custom->row, 2, &isnull);
+	if (isnull)
+		return false;
+	get_array(custom->row, 2, INT8OID, 8, true, 'd', &custom->ids,
+			  &custom->count);
+	get_array(custom->row, 3, OIDOID, 4, true, 'i', &custom->functions,
+			  &custom->count);
+	get_array(custom->row, 4, JSONBOID, -1, false, 'i', &custom->configs,
+			  &custom->count);
+	get_array(custom->row, 5, TEXTOID, -1, false, 'i', &custom->schedules,
+			  &custom->count);
+	get_array(custom->row, 6, TEXTOID, -1, false, 'i', &custom->zones,
+			  &custom->count);
+	return true;
 }
 
 /*
@@ -167,49 +226,19 @@ get_array(HeapTupleHeader row, int column, Oid type, int16 length,
 Datum
 sched_job_plan(PG_FUNCTION_ARGS)
 {
-	Oid			types[4] = {OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
-	Oid		   *own_types;
-	int			own_count;
-	Datum		args[4];
-	bool		nulls[4] = {false};
-	bool		isnull;
-	Datum		plan;
-	HeapTupleHeader row;
+	CustomTriggers custom;
 	Times		times = {0};
-	Datum	   *ids;
-	Datum	   *functions;
-	Datum	   *configs;
-	Datum	   *schedules;
-	Datum	   *zones;
-	bool	   *missing;
-	int			count;
+	bool		isnull;
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
-	(void) get_func_signature(fcinfo->flinfo->fn_oid, &own_types, &own_count);
-	types[1] = own_types[0];	/* a job's name or its id */
-	args[0] = ObjectIdGetDatum(GetUserId());
-	for (int i = 0; i < 3; i++)
-	{
-		args[i + 1] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
-		nulls[i + 1] = PG_ARGISNULL(i);
-	}
-	plan = sched_owned_call("_job_plan_custom", 4, types, args, nulls,
-							&isnull);
-	row = DatumGetHeapTupleHeader(plan);
-	(void) GetAttributeByNum(row, 2, &isnull);
-	if (isnull)
-		return sched_as_owner(fcinfo);	/* there are no custom triggers */
+	if (!get_custom_triggers(fcinfo, &custom))
+		return sched_as_owner(fcinfo);
 
-	add_array(&times, GetAttributeByNum(row, 1, &isnull));
-	get_array(row, 2, INT8OID, 8, true, 'd', &ids, &missing, &count);
-	get_array(row, 3, OIDOID, 4, true, 'i', &functions, &missing, &count);
-	get_array(row, 4, JSONBOID, -1, false, 'i', &configs, &missing, &count);
-	get_array(row, 5, TEXTOID, -1, false, 'i', &schedules, &missing, &count);
-	get_array(row, 6, TEXTOID, -1, false, 'i', &zones, &missing, &count);
-	for (int i = 0; i < count; i++)
-		add_custom(&times, row, DatumGetInt64(ids[i]),
-				   DatumGetObjectId(functions[i]), configs[i], schedules[i],
-				   zones[i]);
+	add_array(&times, GetAttributeByNum(custom.row, 1, &isnull));
+	for (int i = 0; i < custom.count; i++)
+		add_custom(&times, custom.row, DatumGetInt64(custom.ids[i]),
+				   DatumGetObjectId(custom.functions[i]), custom.configs[i],
+				   custom.schedules[i], custom.zones[i], true);
 	if (times.count > 1)
 		qsort(times.at, times.count, sizeof(TimestampTz), compare_times);
 
@@ -223,4 +252,69 @@ sched_job_plan(PG_FUNCTION_ARGS)
 							 &null);
 	}
 	return (Datum) 0;
+}
+
+/*
+ * sched.backfill(job text | job_id bigint, from_time timestamptz, to_time
+ * timestamptz, reprocess text, max_parallel int) bigint
+ */
+Datum
+sched_backfill(PG_FUNCTION_ARGS)
+{
+	Oid			types[8] = {OIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TEXTOID, INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID};
+	Datum		args[8];
+	bool		nulls[8] = {false};
+	Oid		   *own_types;
+	int			own_count;
+	CustomTriggers custom;
+	Times		times = {0};
+	Datum	   *ids;
+	bool		isnull;
+
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &own_types, &own_count);
+	types[1] = own_types[0];
+	args[0] = ObjectIdGetDatum(GetUserId());
+	for (int i = 0; i < 5; i++)
+	{
+		args[i + 1] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
+		nulls[i + 1] = PG_ARGISNULL(i);
+	}
+	nulls[6] = nulls[7] = true;
+	args[6] = args[7] = (Datum) 0;
+
+	/* nothing is asked over a range that is refused anyway */
+	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2) &&
+		PG_GETARG_TIMESTAMPTZ(1) < PG_GETARG_TIMESTAMPTZ(2) &&
+		PG_GETARG_TIMESTAMPTZ(2) <= sched_clock_now() &&
+		get_custom_triggers(fcinfo, &custom))
+	{
+		int			capacity = 0;
+		int			filled = 0;
+
+		ids = NULL;
+		for (int i = 0; i < custom.count; i++)
+		{
+			add_custom(&times, custom.row, DatumGetInt64(custom.ids[i]),
+					   DatumGetObjectId(custom.functions[i]),
+					   custom.configs[i], custom.schedules[i],
+					   custom.zones[i], false);
+			if (times.count > capacity)
+			{
+				capacity = times.count;
+				ids = ids == NULL ? palloc(capacity * sizeof(Datum)) :
+					repalloc(ids, capacity * sizeof(Datum));
+			}
+			while (filled < times.count)
+				ids[filled++] = custom.ids[i];
+		}
+		nulls[6] = nulls[7] = false;
+		args[6] = PointerGetDatum(construct_array(ids, times.count, INT8OID,
+												  8, true, 'd'));
+		args[7] = PointerGetDatum(construct_array((Datum *) times.at,
+												  times.count, TIMESTAMPTZOID,
+												  8, true, 'd'));
+	}
+	PG_RETURN_DATUM(sched_owned_call("_backfill", 8, types, args, nulls,
+									 &isnull));
 }

@@ -34,6 +34,7 @@
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 /* Most instants that one call returns. */
@@ -65,6 +66,7 @@ PG_FUNCTION_INFO_V1(sched_schedule_sql_count);
 PG_FUNCTION_INFO_V1(sched_schedule_sql_fires);
 PG_FUNCTION_INFO_V1(sched_zone_name);
 PG_FUNCTION_INFO_V1(sched_trigger_type_name);
+PG_FUNCTION_INFO_V1(sched_schedule_fixed_period);
 PG_FUNCTION_INFO_V1(sched_calendar_check);
 PG_FUNCTION_INFO_V1(sched_calendar_includes_day);
 
@@ -621,6 +623,21 @@ sched_zone_name(PG_FUNCTION_ARGS)
 	if (zone == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(zone->name));
+}
+
+/* sched._schedule_period(schedule text) numeric: of @every, in seconds, if it is always the same */
+Datum
+sched_schedule_fixed_period(PG_FUNCTION_ARGS)
+{
+	SchedError	err;
+	SchedSchedule *schedule = sched_schedule_parse(text_arg(fcinfo, 0), &err);
+	int64		period;
+
+	if (schedule == NULL || sched_schedule_kind(schedule) != SCHED_EVERY ||
+		!sched_schedule_period_is_fixed(schedule))
+		PG_RETURN_NULL();
+	period = sched_schedule_period(schedule);
+	PG_RETURN_NUMERIC(int64_div_fast_to_numeric(period, 6));
 }
 
 /* sched._trigger_type_name(schedule text) text: of @custom, else NULL */

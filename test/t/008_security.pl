@@ -115,7 +115,7 @@ my @calls = (
 	q(create_job('%1 after', 'SELECT 1', depends_on => '{%1}', trigger_rule => 'all_done')), q(add_dependency('%1 after', '%1', 'failure')),
 	q(remove_dependency('%1 after', '%1')), q(add_dependency('%1 after', '%1', 'conditional', condition => 'true')), q(add_dependency('%1', '%1 after')), q(delete_job('%1')), q(delete_job('%1 after')),
 	q(next_fire_times('0 0 * * *')), q(describe_schedule('*/5 * * * *')), q(job_plan('%1', '2030-01-01', '2030-01-02')),
-	q(backfill('%1', '2030-01-01', '2030-01-02')),
+	q(backfill('%1', '2020-01-01', '2020-01-02')), q(backfill('%1', '2030-01-01', '2030-01-02')), q(cancel_run(%2)), q(cancel_run(0)),
 	q(create_calendar('weekly of %r', '{"weekly": ["MON"]}')), q(update_calendar('weekly of %r', '{"weekly": ["TUE"]}')), q(calendar_includes('weekly of %r', '2030-01-01')),
 	q(get_task(%2)), q(tasks_by_job('%1')), q(tasks_by_status('completed')), q(tasks_by_status('running')), q(task_logs(%2)), q(task_attempts(%2)), q(why(%2)),
 	q(rerun_task(%2)), q(retry_task(%2)), q(cancel_task(%2, 'no')), q(wait_for_task(%2)), q(current_task()), q(log('info', 'x')), q(log_task(%2, 1, 'info', 'x')),
