@@ -160,7 +160,7 @@ BEGIN
 	WHERE e.name = p_name AND e.status <> 'deregistered' FOR NO KEY UPDATE;
 	IF FOUND THEN
 		/* Its own role may register it anew, as a node that was restarted does. */
-		IF NOT sched._may(p_caller, v_old.owner::oid, 'change') THEN
+		IF NOT sched._executor_may_act(p_caller, p_name) THEN
 			RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
 				MESSAGE = format('executor "%s" already exists', p_name),
 				DETAIL = format('It belongs to role "%s".', pg_get_userbyid(v_old.owner)),

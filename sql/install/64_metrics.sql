@@ -64,8 +64,7 @@ DECLARE
 BEGIN
 	SELECT s.* INTO v_state FROM sched._scheduler_state() AS s;
 	SELECT count(*) INTO v_active FROM sched._job j WHERE j.status = 'active';
-	/* the built-in workers are one */
-	v_executors := CASE WHEN v_state.running THEN 1 ELSE 0 END;
+	SELECT count(*) INTO v_executors FROM sched.active_executors;
 
 	/* untyped: names in _count are otherwise those of histograms */
 	v_text := sched._metric('scheduler_jobs_active_count', 'untyped', 'Jobs of status active.', v_active)
@@ -149,13 +148,22 @@ BEGIN
 				  ORDER BY s.n)
 	INTO v_labels, v_values
 	FROM unnest(ARRAY['starting', 'idle', 'busy']) WITH ORDINALITY AS s (state, n);
-	RETURN v_text
+	v_text := v_text
 		|| sched._metric('sched_workers', 'gauge', 'Built-in workers of this database, by state.', v_labels, v_values)
 		|| sched._metric('sched_worker_slots', 'gauge', 'Built-in workers that the server may have, see sched.max_workers.',
 			current_setting('sched.max_workers', true)::numeric)
 		|| sched._metric('sched_worker_slots_used', 'gauge', 'Of these, taken.', v_state.worker_slots_used)
 		|| sched._metric('sched_worker_slot_shortage', 'gauge', 'Whether the server has no room for a worker, see max_worker_processes.',
 			(v_state.no_slot_since IS NOT NULL)::int);
+
+	SELECT array_agg(sched._metric_label('status', s.status) ORDER BY s.n),
+		array_agg((SELECT count(*) FROM sched.executors e WHERE e.status = s.status)::numeric ORDER BY s.n)
+	INTO v_labels, v_values
+	FROM unnest(ARRAY['registered', 'online', 'offline', 'draining', 'maintenance']) WITH ORDINALITY AS s (status, n);
+	RETURN v_text
+		|| sched._metric('sched_executors', 'gauge', 'Executors by status, the built-in ones included.', v_labels, v_values)
+		|| sched._metric('sched_executor_capacity', 'gauge', 'Tasks that the executors that are online may have at once, without the built-in ones.',
+			(SELECT sum(e.max_concurrent) FROM sched.active_executors e WHERE e.executor_id >= 10));
 END $$;
 COMMENT ON FUNCTION sched._prometheus_metrics(oid) IS 'Behind sched.prometheus_metrics().';
 CREATE FUNCTION sched.prometheus_metrics() RETURNS text

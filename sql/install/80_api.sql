@@ -135,7 +135,7 @@ BEGIN
 				ELSE pg_get_function_result(p.oid) END AS result,
 			obj_description(p.oid, 'pg_proc') AS comment
 		FROM pg_catalog.pg_proc p
-		WHERE p.pronamespace = 'sched'::regnamespace AND p.proname = ANY (sched._api_functions())
+		WHERE p.pronamespace = 'sched'::regnamespace AND p.proname = ANY (sched._api_functions()) AND p.proname <> 'register_executor'	/* 82_api_executors.sql */
 		ORDER BY p.proname, p.proargnames[1] IN ('job_id', 'task_id') DESC, p.pronargs DESC, p.oid
 	LOOP
 		EXECUTE format($f$CREATE FUNCTION sched_api.%I(%s) RETURNS %s LANGUAGE c %s %s %s PARALLEL UNSAFE

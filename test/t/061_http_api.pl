@@ -50,7 +50,7 @@ is(sql($node, q(SELECT string_agg(n, ' ') FROM (SELECT proname AS n FROM pg_proc
 	UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'sched_api'::regnamespace AND relkind = 'v' AND obj_description(oid, 'pg_class') IS NULL) AS x)),
 	'', 'everything in it is described, for OpenAPI');
 like(sql($node, q(SELECT obj_description('sched_api'::regnamespace, 'pg_namespace'))), qr/^sched\n\w/, 'and so is the whole, with a title');
-is(sql($node, q(SELECT string_agg(f, ' ') FROM unnest(sched._api_functions()) f WHERE EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'sched'::regnamespace AND proname = f) AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'sched_api'::regnamespace AND proname = f))),
+is(sql($node, q(SELECT string_agg(f, ' ') FROM unnest(sched._api_functions()) f WHERE f NOT IN ('backfill', 'dependency_graph') AND NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'sched_api'::regnamespace AND proname = f))),
 	'', 'every function that is meant to be there is');
 is(sql($node, q(SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'sched_api'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE'))),
 	'', 'nothing is granted to PUBLIC');
@@ -145,6 +145,54 @@ sub undefined { return undef }
 	is($out, "\nalice-", 'a forged header in an ordinary session is not looked at') or diag($err);
 }
 
+# ---- executors -----------------------------------------------------------------------------------
+
+sql($node, q(CREATE ROLE farm LOGIN; GRANT sched_executor TO farm; GRANT farm TO authenticator; SELECT sched.register_task_type('render'); SET ROLE alice; SELECT sched.create_job('pictures', type => 'render', max_attempts => 2, retry_delay => '0')));
+($status, $data) = ask('farm', 'POST', '/rpc/register_executor', { name => 'e1', types => ['render'], max_concurrent => 5, info => { v => 1 } });
+is($status, 201, 'POST register_executor: 201');
+my ($id, $secret) = @$data{qw(executor_id token)};
+ok($id >= 10 && length $secret >= 32 && defined $data->{heartbeat_interval}, 'one object with id, token and interval') or diag($json->encode($data));
+my $other = (ask('farm', 'POST', '/rpc/register_executor', { name => 'e2', types => ['render'] }))[1]{token};
+my @mine = ('X-Executor-Auth-Token' => $secret);
+
+refused(401, '28000', qr/invalid executor token/, '', 'POST', '/rpc/heartbeat', { executor => 'e1' }, 'X-Executor-Auth-Token' => 'guess');
+refused(401, '42501', qr/permission denied/, '', 'POST', '/rpc/heartbeat', { executor => 'e1' });
+is((ask('', 'POST', '/rpc/heartbeat', { executor => 'e1', load => { cpu => 0.5 } }, @mine))[0], 200, 'POST heartbeat with the token');
+is((ask('', 'POST', '/rpc/heartbeat', { executor => "$id" }, @mine))[0], 200, 'an executor may be named by its id');
+refused(403, '42501', qr/permission denied for executor "e1"/, '', 'POST', '/rpc/heartbeat', { executor => 'e1' }, 'X-Executor-Auth-Token' => $other);
+refused(403, '42501', qr/permission denied for executor "e1"/, '', 'POST', '/rpc/claim_tasks', { executor => 'e1' }, 'X-Executor-Auth-Token' => $other);
+refused(409, '42710', qr/executor "e1" already exists/, '', 'POST', '/rpc/register_executor', { name => 'e1' }, 'X-Executor-Auth-Token' => $other);
+refused(401, '42501', qr/permission denied/, '', 'GET', '/jobs', undef, @mine);
+refused(404, '42704', qr/executor "nobody"/, 'farm', 'POST', '/rpc/heartbeat', { executor => 'nobody' });
+my $picture = (ask('alice', 'POST', '/rpc/run_job', { job_id => sql($node, q(SELECT job_id FROM sched.jobs WHERE name = 'pictures')), parameters => { size => 3 } }))[1];
+($status, $data) = ask('', 'POST', '/rpc/claim_tasks', { executor => 'e1', max_tasks => 5, wait => '5 s' }, @mine);
+is("$status @{[map { qq($_->{task_id} $_->{attempt} $_->{type} $_->{parameters}{size}) } @$data]}", "200 $picture 1 render 3", 'POST claim_tasks');
+is((ask('', 'POST', '/rpc/start_task', { task_id => $picture, attempt => 1 }, @mine))[0], 204, 'POST start_task');
+is((ask('', 'POST', '/rpc/log_task', { task_id => $picture, attempt => 1, level => 'info', message => 'half' }, @mine))[0], 204, 'POST log_task');
+is((ask('', 'POST', '/rpc/report_progress', { task_id => $picture, attempt => 1, percent => 50 }, @mine))[0], 204, 'POST report_progress');
+is((ask('vera', 'GET', "/rpc/task_executor?task_id=$picture"))[1]{name}, 'e1', 'GET task_executor');
+is((ask('vera', 'GET', '/rpc/get_executor?executor=e1'))[1]{running}, 1, 'GET get_executor by name');
+is((ask('vera', 'GET', "/rpc/get_executor?executor=$id"))[1]{name}, 'e1', 'and by id');
+is((ask('vera', 'GET', '/rpc/get_executor?executor=1'))[1]{name}, 'sql', 'also a built-in one');
+refused(404, '42704', qr/executor "e9"/, 'vera', 'GET', '/rpc/get_executor?executor=e9');
+is((ask('vera', 'GET', '/executors?name=eq.e1'))[1][0]{status}, 'online', 'GET executors');
+refused(409, '55000', qr/task $picture/, '', 'POST', '/rpc/complete_task', { task_id => $picture, attempt => 2 }, @mine);
+refused(409, '55000', qr/belongs to another executor/, '', 'POST', '/rpc/complete_task', { task_id => $picture, attempt => 1 }, 'X-Executor-Auth-Token' => $other);
+is((ask('', 'POST', '/rpc/fail_task', { task_id => $picture, attempt => 1, error => 'no paint' }, @mine))[0], 204, 'POST fail_task');
+($status, $data) = ask('', 'POST', '/rpc/claim_tasks', { executor => 'e1', wait => '10 s', start => JSON::PP::true }, @mine);
+is("$data->[0]{task_id} $data->[0]{attempt}", "$picture 2", 'its next attempt');
+is((ask('', 'POST', '/rpc/complete_task', { task_id => $picture, attempt => 2, result => { url => 'x' } }, @mine))[0], 204, 'POST complete_task');
+is((ask('alice', 'GET', "/rpc/get_task?task_id=$picture"))[1]{result}{url}, 'x', 'is in the record');
+is((ask('olga', 'POST', '/rpc/deactivate_executor', { executor => 'e1' }))[1] ? 1 : 0, 1, 'POST deactivate_executor by an operator');
+is((ask('olga', 'POST', '/rpc/activate_executor', { executor => "$id" }))[1] ? 1 : 0, 1, 'POST activate_executor');
+is((ask('olga', 'POST', '/rpc/detect_failed_executors', { timeout => '1 hour' }))[1], 0, 'POST detect_failed_executors');
+my $renewed = (ask('', 'POST', '/rpc/rotate_executor_token', { executor => 'e1' }, @mine))[1];
+refused(401, '28000', qr/invalid executor token/, '', 'POST', '/rpc/heartbeat', { executor => 'e1' }, @mine);
+is((ask('', 'POST', '/rpc/heartbeat', { executor => 'e1' }, 'X-Executor-Auth-Token' => $renewed))[0], 200, 'a renewed token makes the old one invalid');
+@mine = ('X-Executor-Auth-Token' => $renewed);
+sql($node, "SELECT sched.log('info', 'x')");
+is(scalar(log_lines($node, qr/$secret|$renewed|$other/)), 0, 'no token is in the server log');
+
 # ---- how it goes -------------------------------------------------------------------------------
 
 for my $name ('health', 'liveness', 'readiness')
@@ -157,7 +205,7 @@ refused(401, '42501', qr/permission denied/, '', 'GET', '/rpc/prometheus_metrics
 ($status, $data, $headers) = ask('vera', 'GET', '/rpc/prometheus_metrics', undef, Accept => 'text/plain');
 is($status, 200, 'GET prometheus_metrics');
 like($headers->{'content-type'}, qr{^text/plain; version=0\.0\.4}, '... as plain text');
-like($data, qr/^# HELP scheduler_jobs_active_count .*^scheduler_jobs_active_count 1\n.*\n\z/ms, '... with the metrics and the end of the last line');
+like($data, qr/^# HELP scheduler_jobs_active_count .*^scheduler_jobs_active_count 2\n.*\n\z/ms, '... with the metrics and the end of the last line');
 
 # ---- delete ---------------------------------------------------------------------------------------
 
@@ -207,8 +255,8 @@ SKIP:
 
 	my ($s, $d, $h) = $rest->('alice', 'POST', '/api/v1/jobs', { name => 'by path', command => 'SELECT 1', max_attempts => 1 });
 	is($s, 201, 'POST /jobs: 201');
-	my $id = $d;
-	like($h->{location}, qr{/api/v1/jobs/$id$}, 'with a Location that is a path');
+	my $path_job = $d;
+	like($h->{location}, qr{/api/v1/jobs/$path_job$}, 'with a Location that is a path');
 	my $table = sub
 	{
 		my ($method, $path, $body, $want, $check) = @_;
@@ -217,45 +265,80 @@ SKIP:
 		ok($check->(), '... is right') or diag(ref $d ? $json->encode($d) : $d) if $check;
 		return;
 	};
-	my $state = sub { sql($node, "SELECT status || coalesce(' ' || status_reason, '') FROM sched.jobs WHERE job_id = $id") };
-	$table->('GET', '/jobs', undef, 200, sub { $d->[0]{name} eq 'by path' });
+	my $state = sub { sql($node, "SELECT status || coalesce(' ' || status_reason, '') FROM sched.jobs WHERE job_id = $path_job") };
+	$table->('GET', '/jobs', undef, 200, sub { grep { $_->{name} eq 'by path' } @$d });
 	$table->('GET', '/jobs?name=eq.nobody', undef, 200, sub { @$d == 0 });
-	$table->('GET', '/jobs/active', undef, 200, sub { $d->[0]{job_id} == $id });
-	$table->('GET', "/jobs/$id", undef, 200, sub { $d->{name} eq 'by path' });
+	$table->('GET', '/jobs/active', undef, 200, sub { grep { $_->{job_id} == $path_job } @$d });
+	$table->('GET', "/jobs/$path_job", undef, 200, sub { $d->{name} eq 'by path' });
 	$table->('GET', '/jobs/987654321', undef, 404, sub { $d->{message} =~ /987654321/ && $d->{code} eq '42704' });
 	$table->('GET', '/jobs/abc', undef, 404, sub { $d->{code} eq '404' });
-	$table->('PUT', "/jobs/$id", { priority => 9 }, 200, sub { sql($node, "SELECT priority FROM sched.jobs WHERE job_id = $id") == 9 });
-	$table->('PUT', "/jobs/$id", { priority => 99 }, 400);
-	$table->('PUT', "/jobs/$id", 'no JSON', 400);
-	$table->('PUT', "/jobs/$id", '{"priority": 1},"job_id":0', 200, sub { sql($node, "SELECT priority FROM sched.jobs WHERE job_id = $id") == 1 });
-	$table->('PUT', "/jobs/$id", '{"priority": 1}}', 400);
-	$table->('POST', "/jobs/$id/pause", undef, 200, sub { $state->() eq 'paused' });
-	$table->('POST', "/jobs/$id/resume", '{}', 200, sub { $state->() eq 'active' });
-	$table->('POST', "/jobs/$id/pause", qq({\n  "reason": "a {b} }"\n}\n), 200, sub { $state->() eq 'paused a {b} }' });
-	$table->('POST', "/jobs/$id/resume", { job_id => 0 }, 200, sub { $state->() eq 'active' });
-	$table->('POST', "/jobs/$id/disable", 'garbage', 400);
-	$table->('POST', "/jobs/$id/disable", '[1]', 400);
-	$table->('POST', "/jobs/$id/disable", '{"reason":"a"},{"b":1}', 400);
-	$table->('POST', "/jobs/$id/disable", { reason => 'x' x 100_000 }, 200, sub { $state->() =~ /^disabled x+$/ });
-	$table->('POST', "/jobs/$id/activate", undef, 200, sub { $state->() =~ /^active/ });
-	$table->('GET', "/jobs/$id/activate", undef, 405);
-	$table->('PATCH', "/jobs/$id", '{}', 405);
-	$table->('POST', '/tasks', { job_id => $id, parameters => { a => 1 } }, 201, sub { $h->{location} =~ m{/api/v1/tasks/$d$} });
+	$table->('PUT', "/jobs/$path_job", { priority => 9 }, 200, sub { sql($node, "SELECT priority FROM sched.jobs WHERE job_id = $path_job") == 9 });
+	$table->('PUT', "/jobs/$path_job", { priority => 99 }, 400);
+	$table->('PUT', "/jobs/$path_job", 'no JSON', 400);
+	$table->('PUT', "/jobs/$path_job", '{"priority": 1},"job_id":0', 200, sub { sql($node, "SELECT priority FROM sched.jobs WHERE job_id = $path_job") == 1 });
+	$table->('PUT', "/jobs/$path_job", '{"priority": 1}}', 400);
+	$table->('POST', "/jobs/$path_job/pause", undef, 200, sub { $state->() eq 'paused' });
+	$table->('POST', "/jobs/$path_job/resume", '{}', 200, sub { $state->() eq 'active' });
+	$table->('POST', "/jobs/$path_job/pause", qq({\n  "reason": "a {b} }"\n}\n), 200, sub { $state->() eq 'paused a {b} }' });
+	$table->('POST', "/jobs/$path_job/resume", { job_id => 0 }, 200, sub { $state->() eq 'active' });
+	$table->('POST', "/jobs/$path_job/disable", 'garbage', 400);
+	$table->('POST', "/jobs/$path_job/disable", '[1]', 400);
+	$table->('POST', "/jobs/$path_job/disable", '{"reason":"a"},{"b":1}', 400);
+	$table->('POST', "/jobs/$path_job/disable", { reason => 'x' x 100_000 }, 200, sub { $state->() =~ /^disabled x+$/ });
+	$table->('POST', "/jobs/$path_job/activate", undef, 200, sub { $state->() =~ /^active/ });
+	$table->('GET', "/jobs/$path_job/activate", undef, 405);
+	$table->('PATCH', "/jobs/$path_job", '{}', 405);
+	$table->('POST', '/tasks', { job_id => $path_job, parameters => { a => 1 } }, 201, sub { $h->{location} =~ m{/api/v1/tasks/$d$} });
 	my $t = $d;
 	sql($node, "SELECT sched.wait_for_task($t)");
 	$table->('GET', '/tasks', undef, 200, sub { grep { $_->{task_id} == $t } @$d });
-	$table->('GET', "/tasks/job/$id", undef, 200, sub { $d->[0]{task_id} == $t });
+	$table->('GET', "/tasks/job/$path_job", undef, 200, sub { $d->[0]{task_id} == $t });
 	$table->('GET', '/tasks/status/completed', undef, 200, sub { grep { $_->{task_id} == $t } @$d });
 	$table->('GET', '/tasks/status/nonsense', undef, 400);
 	$table->('GET', "/tasks/$t", undef, 200, sub { $d->{parameters}{a} == 1 });
-	$table->('POST', '/tasks', { job_id => $id, run_at => '2100-01-01' }, 201);
+	$table->('POST', '/tasks', { job_id => $path_job, run_at => '2100-01-01' }, 201);
 	my $later = $d;
 	$table->('POST', "/tasks/$later/cancel", { reason => 'no' }, 200, sub { sql($node, "SELECT status || reason FROM sched.get_task($later)") eq 'cancelledno' });
 	$table->('POST', "/tasks/$later/cancel", undef, 200, sub { !$d });
 	$table->('GET', "/tasks/$later/logs", undef, 200, sub { @$d == 0 });
 	$table->('POST', "/tasks/$later/log", { attempt => 1, level => 'info', message => 'x' }, 409);
-	$table->('DELETE', "/jobs/$id", undef, 200);
-	$table->('GET', "/jobs/$id", undef, 404);
+	my $executor = sub
+	{
+		my ($method, $path, $body, $want, $check) = @_;
+		($s, $d, $h) = $rest->('', $method, "/api/v1$path", $body, 'X-Executor-Auth-Token' => $renewed);
+		is($s, $want, "$method $path, with a token") or diag(ref $d ? $json->encode($d) : $d);
+		ok($check->(), '... is right') or diag(ref $d ? $json->encode($d) : $d) if $check;
+		return;
+	};
+	my $assigned = (ask('alice', 'POST', '/rpc/run_job', { job_id => sql($node, q(SELECT job_id FROM sched.jobs WHERE name = 'pictures')) }))[1];
+	($s, $d) = $rest->('farm', 'POST', '/api/v1/cluster/executors', { name => 'e3', types => ['render'] });
+	is("$s " . length $d->{token}, '201 64', 'POST /cluster/executors');
+	$executor->('POST', '/cluster/executors/e1/heartbeat', { load => { a => 1 } }, 200, sub { ref $d->{cancel} eq 'ARRAY' });
+	$executor->('POST', "/cluster/executors/$id/heartbeat", undef, 200);
+	$executor->('POST', '/cluster/executors/e3/heartbeat', undef, 403);
+	($s, $d) = $rest->('olga', 'POST', "/api/v1/tasks/$assigned/assign", { executor => 'e1' });
+	is("$s $d", '200 1', 'POST /tasks/{id}/assign gives the attempt');
+	$executor->('POST', '/cluster/executors/e1/claim', { max_tasks => 3 }, 200, sub { $d->[0]{task_id} == $assigned });
+	$executor->('POST', "/tasks/$assigned/start", { attempt => 1 }, 204);
+	$executor->('POST', "/tasks/$assigned/log", { attempt => 1, level => 'warning', message => 'line' }, 204);
+	$executor->('POST', "/tasks/$assigned/complete", { attempt => 1, result => { ok => JSON::PP::true } }, 204);
+	$table->('GET', "/tasks/$assigned/logs", undef, 200, sub { $d->[0]{message} eq 'line' });
+	($s, $d) = $rest->('vera', 'GET', "/api/v1/cluster/tasks/$assigned/executor");
+	is("$s $d->{name}", '200 e1', 'GET /cluster/tasks/{id}/executor');
+	$assigned = (ask('alice', 'POST', '/rpc/run_job', { job_id => sql($node, q(SELECT job_id FROM sched.jobs WHERE name = 'pictures')) }))[1];
+	$executor->('POST', '/cluster/executors/e1/claim', { start => JSON::PP::true }, 200, sub { $d->[0]{task_id} == $assigned });
+	$executor->('POST', "/tasks/$assigned/fail", { attempt => 1, error => 'no', retryable => JSON::PP::false }, 204, sub { sql($node, "SELECT status FROM sched.get_task($assigned)") eq 'failed' });
+	($s, $d) = $rest->('vera', 'GET', '/api/v1/cluster/executors/active');
+	is("$s " . join(' ', sort map { $_->{name} } grep { $_->{executor_id} >= 10 } @$d), '200 e1 e2 e3', 'GET /cluster/executors/active');
+	($s, $d) = $rest->('vera', 'GET', '/api/v1/cluster/executors/e2');
+	is("$s $d->{name}", '200 e2', 'GET /cluster/executors/{id}');
+	is(($rest->('vera', 'GET', '/api/v1/cluster/executors'))[0], 200, 'GET /cluster/executors');
+	is(($rest->('olga', 'POST', '/api/v1/cluster/executors/e2/deactivate', { reason => 'rest' }))[1] ? 1 : 0, 1, 'POST /cluster/executors/{id}/deactivate');
+	is(($rest->('olga', 'POST', '/api/v1/cluster/executors/e2/activate'))[1] ? 1 : 0, 1, 'POST /cluster/executors/{id}/activate');
+	($s, $d) = $rest->('olga', 'POST', '/api/v1/cluster/maintenance/detect-failed-executors', '{}');
+	is("$s $d", '200 0', 'POST /cluster/maintenance/detect-failed-executors');
+	$table->('DELETE', "/jobs/$path_job", undef, 200);
+	$table->('GET', "/jobs/$path_job", undef, 404);
 	is(($rest->('', 'GET', '/api/v1/jobs'))[0], 401, 'who does not say who he is sees no jobs');
 	is(($rest->('bob', 'POST', "/api/v1/tasks/$later/cancel"))[0], 403, 'who is somebody else does not cancel a task');
 	for my $path ('/jobs', '/rpc/health', '/rpc/create_job', '/of_job/pause_job', '/triggers', '/openapi', '/')
