@@ -15,6 +15,8 @@ SELECT sched.create_roles();
 CREATE ROLE alice LOGIN;
 CREATE ROLE mallory LOGIN;
 GRANT sched_user TO alice, mallory;
+GRANT sched_executor TO mallory;
+SELECT sched_api.setup();
 GRANT CREATE ON DATABASE postgres TO mallory;
 CREATE TABLE public.mallory_table (b int, c text);
 ALTER TABLE public.mallory_table OWNER TO mallory;
@@ -131,10 +133,18 @@ my @calls = (
 	q(register_trigger_type('trigger-of-%r', 'pg_catalog.now')), q(unregister_trigger_type('trigger-of-%r')), q(next_fire_times('@custom trigger-of-%r')),
 	q(create_job('%1 typed', type => 'type-of-%r', parameters => '{"a": 1}')), q(delete_job('%1 typed')), q(unregister_task_type('type-of-%r')),
 	q(attach_table_events('%r_table', 'of.%r', '{INSERT,DELETE}', 'b > 1 AND lower(c) = c', true)), q(attach_table_events('%r_table', 'of.%r')), q(detach_table_events('%r_table', 'of.%r')), q(detach_table_events('%r_table')),
-	q(delete_job('%1')), q(drop_calendar('weekly of %r')));
+	q(register_task_type('ext-%r')), q(create_job('%1 ext', type => 'ext-%r', max_attempts => 9, retry_delay => '0')), q(schedule_tasks('%1 ext', '{"{}","{}","{}","{}"}')),
+	q(register_executor('e-%r', '{ext-%r}', '{a}', 5, '{"v": 1}')), q(register_executor('e-%r', '{ext-%r}')), q(register_executor('', '{sql}')),
+	q(deactivate_executor('e-%r', 'why')), q(activate_executor('e-%r')), q(rotate_executor_token('e-%r')), q(heartbeat('e-%r', '{"cpu": 1}')), q(heartbeat('nobody')),
+	q(assign_task(%3, 'e-%r')), q(claim_tasks('e-%r', 1)), q(start_task(%3, 1)), q(start_tasks(ARRAY[%3], '{1}')), q(fail_task(%3, 1, 'no')), q(fail_tasks(ARRAY[%3], '{2}', '{no}')),
+	q(complete_task(%3, 1, '{"a": 1}')), q(complete_tasks(ARRAY[%3], '{2}', '{"{}"}')), q(complete_and_claim('e-%r', '{}', '{}')), q(task_executor(%3)), q(detect_failed_executors('1 hour')),
+	q(!CALL sched.wait_for_tasks('e-%r', '0')), q(deregister_executor('e-%r')), q(acquire_lock('lock of %r', 'me', '1 min')), q(release_lock('lock of %r', 'me')),
+	q(!SELECT sched_api.pre_request()), q(!SELECT sched_api.setup()), q(!SELECT sched_api.create_job('%1 by http', 'SELECT 1')), q(!SELECT sched_api.get_job(99)), q(!SELECT * FROM sched_api.jobs),
+	q(!SELECT sched_api.register_executor('h-%r')), q(!SELECT sched_api.get_executor('h-%r')), q(!SELECT sched_api.heartbeat('10')), q(!SELECT sched_api.health()), q(!SELECT sched_api.prometheus_metrics()),
+	q(delete_job('%1 ext')), q(delete_job('%1')), q(drop_calendar('weekly of %r')));
 my @views = split /\n/, sql($node, q(SELECT relname FROM pg_class WHERE relnamespace = 'sched'::regnamespace AND relkind = 'v' AND relname NOT LIKE '\_%'));
 
-my %named = map { (/^(\w+)/ ? $1 : '') => 1 } @calls;
+my %named = map { (/^(?:!CALL sched\.)?(\w+)/ ? $1 : '') => 1 } @calls;
 is(join(' ', grep { !$named{$_} } split /\n/, sql($node, q(SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'sched'::regnamespace AND proname NOT LIKE '\_%' ORDER BY 1))),
 	'', 'every public function is called here');
 
@@ -146,9 +156,10 @@ for my $role ('mallory', 'super')
 	is($state, '', "$role: makes a job") or diag($err);
 	my $task = (as($role, "SELECT sched.run_job('$job')"))[1];
 	sql($node, "SELECT sched.wait_for_task($task, '20 s')");
-	for my $call (@calls, map { "!$_" } @views)
+	for my $call (@calls, map { "!SELECT * FROM sched.$_" } @views)
 	{
-		my $query = $call =~ /^!(.*)/ ? "SELECT * FROM sched.$1" : "SELECT * FROM sched.$call";
+		my $query = $call =~ /^!(.*)/ ? $1 : "SELECT * FROM sched.$call";
+		$query =~ s/%3/(SELECT max(task_id) FROM sched.tasks WHERE job_name OPERATOR(pg_catalog.=) '%1 ext')/g;
 		$query =~ s/%1/$job/g;
 		$query =~ s/%2/$task/g;
 		$query =~ s/%r/$role/g;
@@ -234,14 +245,14 @@ for my $role ('mallory', 'sched_user', 'sched_viewer', 'sched_operator', 'sched_
 			OR (c.relkind = 'S' AND has_sequence_privilege('$role', c.oid, 'USAGE, SELECT, UPDATE')))"),
 		'', "$role has no right on a table");
 	is( sql($node, "SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'sched'::regnamespace
-			AND p.proname LIKE '\\_%' AND p.proname <> ALL (sched._view_functions()) AND has_function_privilege('$role', p.oid, 'EXECUTE')"),
+			AND p.proname LIKE '\\_%' AND p.proname <> ALL (sched._view_functions() || ARRAY['_request_token', '_executor_of_token']) AND has_function_privilege('$role', p.oid, 'EXECUTE')"),
 		'', "$role may call no private function");
 }
 is( sql($node, q(SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'sched'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE'))),
 	'', 'everybody may call nothing');
 is(sql($node, q(SELECT has_schema_privilege('public', 'sched', 'USAGE') OR has_schema_privilege('sched_admin', 'sched', 'CREATE'))),
 	'f', 'nor look into the schema or put something there');
-is( sql($node, q(SELECT string_agg(p.proname, ' ') FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.pronamespace = 'sched'::regnamespace
+is( sql($node, q(SELECT string_agg(p.proname, ' ') FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.pronamespace IN ('sched'::regnamespace, 'sched_api'::regnamespace)
 		AND l.lanname = 'plpgsql' AND coalesce(p.proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}' IS NOT TRUE)),
 	'', 'every function in PL/pgSQL has a search_path of its own');
 $node->stop;
