@@ -38,7 +38,7 @@
 #include "utils/json.h"
 
 void
-sched_event_init(SchedEvent *event, SchedEventType type)
+sched_event_init(SchedEvent * event, SchedEventType type)
 {
 	MemSet(event, 0, sizeof(SchedEvent));
 	event->type = type;
@@ -57,19 +57,20 @@ sched_event_wanted(SchedEventType type)
 		sched_listeners_want(type);
 }
 
-/* Nobody acts in the scheduler. */
+/* Nobody acts in the scheduler and the HTTP worker. */
 static Oid
 actor(void)
 {
 	int			me = sched_shmem_my_database();
 
-	if (me >= 0 && sched_shared->databases[me].scheduler == MyProc)
+	if (me >= 0 && (sched_shared->databases[me].scheduler == MyProc ||
+					sched_shared->databases[me].http.proc == MyProc))
 		return InvalidOid;
 	return GetOuterUserId();
 }
 
 int64
-sched_event_record(const SchedEvent *event)
+sched_event_record(const SchedEvent * event)
 {
 	SchedEventRow row = {0};
 	SchedListener *listeners;
@@ -112,7 +113,7 @@ static Jsonb *
 jsonb_from_text(const char *text)
 {
 	return text == NULL ? NULL :
-		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }
 
 static void
@@ -142,7 +143,7 @@ add_number(StringInfo out, const char *key, int64 value)
 static void
 add_time(StringInfo out, const char *key, TimestampTz value)
 {
-	char		text[MAXDATELEN + 1];
+	char text[	MAXDATELEN + 1];
 
 	if (value == 0)
 		return;
@@ -158,7 +159,7 @@ add_time(StringInfo out, const char *key, TimestampTz value)
  * NULL when it is gone altogether: then there is nobody to tell.
  */
 static const SchedJob *
-job_of(int64 job_id, const SchedJob *last)
+job_of(int64 job_id, const SchedJob * last)
 {
 	return last != NULL && last->job_id == job_id ? last :
 		sched_store_any_job(job_id);
@@ -187,7 +188,7 @@ sched_event_job(SchedEventType type, int64 job_id, Oid owner,
 }
 
 static void
-record_task_event(SchedEventType type, const SchedJob *job, int64 task_id,
+record_task_event(SchedEventType type, const SchedJob * job, int64 task_id,
 				  TimestampTz at, const char *executor, const char *members)
 {
 	SchedEvent	event;
@@ -237,9 +238,9 @@ sched_event_executor(SchedEventType type, const char *executor, Oid owner,
 /* ---------- the record of tasks ---------- */
 
 void
-sched_event_of_tasks(const SchedTaskRow *rows, int count)
+sched_event_of_tasks(const SchedTaskRow * rows, int count)
 {
-	const SchedJob *job = NULL;
+	const		SchedJob *job = NULL;
 
 	if (count == 0 || !sched_event_wanted(SCHED_EVENT_TASK_SCHEDULED))
 		return;
@@ -258,7 +259,7 @@ sched_event_of_tasks(const SchedTaskRow *rows, int count)
 }
 
 static SchedEventType
-type_of_outcome(const SchedOutcome *row)
+type_of_outcome(const SchedOutcome * row)
 {
 	if (!row->final)
 		return SCHED_EVENT_TASK_RETRY_SCHEDULED;
@@ -285,7 +286,7 @@ type_of_outcome(const SchedOutcome *row)
 
 /* How it went, as members of a JSON object. */
 static char *
-describe_outcome(const SchedOutcome *row)
+describe_outcome(const SchedOutcome * row)
 {
 	StringInfoData out;
 
@@ -301,16 +302,16 @@ describe_outcome(const SchedOutcome *row)
 }
 
 void
-sched_event_of_outcomes(const SchedOutcome *rows, int count)
+sched_event_of_outcomes(const SchedOutcome * rows, int count)
 {
-	const SchedJob *job = NULL;
+	const		SchedJob *job = NULL;
 
 	for (int i = 0; i < count; i++)
 	{
-		const SchedOutcome *row = &rows[i];
+		const		SchedOutcome *row = &rows[i];
 		SchedEventType type = type_of_outcome(row);
 		const char *executor = row->executor_id == SCHED_EXECUTOR_SQL ? "sql" :
-			row->executor_id == SCHED_EXECUTOR_HTTP ? "http" : NULL;
+		row->executor_id == SCHED_EXECUTOR_HTTP ? "http" : NULL;
 		static const SchedEventType before[] = {SCHED_EVENT_TASK_READY,
 		SCHED_EVENT_TASK_ASSIGNED, SCHED_EVENT_TASK_STARTED};
 
@@ -318,7 +319,7 @@ sched_event_of_outcomes(const SchedOutcome *rows, int count)
 		for (int k = 0; k < lengthof(before); k++)
 		{
 			TimestampTz at = k == 0 ? row->queued_at :
-				executor != NULL ? row->started_at : 0;
+			executor != NULL ? row->started_at : 0;
 
 			if (at == 0 || !sched_event_wanted(before[k]))
 				continue;

@@ -4,12 +4,13 @@
  *	  The process of a database that does HTTP.
  *
  * One loop on the event set of its latch, in which the sockets of all requests
- * are one event.  Each turn takes ready tasks, as many as may be on the wire;
- * reads what they ask for in one short transaction; lets libcurl do what it
- * can without waiting; and writes the outcomes of all requests that have
- * ended in one transaction.  While anything is on the wire there is no
- * transaction and no snapshot.  The more requests end while a
- * transaction commits, the more share the next one.
+ * are one event.  Each turn lets libcurl do what it can without waiting.  Then,
+ * in one short transaction, it writes the outcomes of all requests that have
+ * ended, takes ready tasks, as many as may be on the wire, reads what they ask
+ * for, and writes down that they are under way (a row of _lease); their requests
+ * are sent when that is durable.  So there is one flush of the log for both ends of
+ * many tasks, and no transaction or snapshot while anything waits for the wire.
+ * The more requests end while a transaction commits, the more share the next.
  *
  * A task that is in hand is running in the queue, with SCHED_WORKER_HTTP as its
  * worker.  Whoever wants it stopped marks it there and sets the latch; the
@@ -30,6 +31,7 @@
 #include "application/http_worker.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/compat.h"
+#include "infrastructure/lease_table.h"
 #include "infrastructure/pending.h"
 #include "infrastructure/queue.h"
 #include "infrastructure/settings.h"
@@ -196,7 +198,7 @@ extension_is_there(void)
 
 /* Copies what is taken; returns how many. */
 static int
-take_tasks(SchedAttempt *attempts, int room)
+take_tasks(SchedAttempt * attempts, int room)
 {
 	TimestampTz now = sched_clock_now();
 	QClass	   *class;
@@ -258,24 +260,35 @@ end_flight(HttpFlight *flight)
 	dlist_push_tail(&ended, &flight->node);
 }
 
-/* Take what there is room for and send it; false when there was nothing. */
-static bool
-launch(void)
+/*
+ * Read what the attempts ask for, and write down that they are under way: should
+ * the server die with them on the wire, they count as lost.
+ */
+static void
+prepare(const SchedAttempt * attempts, HttpFlight **flights, int count)
 {
-	SchedAttempt attempts[MAX_BATCH];
-	HttpFlight *flights[MAX_BATCH];
-	int			room = Min(sched_http_max_in_flight - in_hand, MAX_BATCH);
-	int			count = room <= 0 ? 0 : take_tasks(attempts, room);
+	int64		ids[MAX_BATCH];
+	int			numbers[MAX_BATCH];
+	int			leased = 0;
 
-	if (count == 0)
-		return false;
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
 	for (int i = 0; i < count; i++)
+	{
 		flights[i] = sched_http_flight_prepare(&attempts[i]);
-	CommitTransactionCommand();
-	set_deadlines(flights, count);
+		if (flights[i]->spec == NULL)
+			continue;
+		ids[leased] = attempts[i].task_id;
+		numbers[leased++] = attempts[i].attempt;
+	}
+	if (leased > 0)
+		sched_store_insert_leases(SCHED_LEASE_RUNNING, SCHED_EXECUTOR_HTTP,
+								  attempts[0].started_at, ids, numbers,
+								  leased);
+}
 
+static void
+send_off(HttpFlight **flights, int count)
+{
+	set_deadlines(flights, count);
 	for (int i = 0; i < count; i++)
 	{
 		HttpFlight *flight = flights[i];
@@ -289,7 +302,6 @@ launch(void)
 					(errcode(ERRCODE_OUT_OF_MEMORY),
 					 errmsg("out of memory")));
 	}
-	return true;
 }
 
 /* ---------- stopping ---------- */
@@ -344,39 +356,50 @@ forget_flight(HttpFlight *flight)
 	me->tasks_done++;
 }
 
-/* Write the outcomes of all, or of one. */
+/* What one transaction is to do. */
+typedef struct Work
+{
+	HttpFlight *only;			/* write this outcome, else all */
+	int			thrift;			/* see sched_http_flight_write() */
+	const		SchedAttempt *attempts; /* prepare these */
+	HttpFlight **flights;
+	int			count;
+}			Work;
+
 static void
-write_in_transaction(HttpFlight *only, int thrift)
+work_in_transaction(const Work * work)
 {
 	dlist_iter	iter;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (only != NULL)
-		sched_http_flight_write(only, thrift);
+	if (work->only != NULL)
+		sched_http_flight_write(work->only, work->thrift);
 	else
 		dlist_foreach(iter, &ended)
 	{
 		HttpFlight *flight = dlist_container(HttpFlight, node, iter.cur);
 
 		if (!flight->gone)
-			sched_http_flight_write(flight, thrift);
+			sched_http_flight_write(flight, work->thrift);
 	}
+	if (work->count > 0)
+		prepare(work->attempts, work->flights, work->count);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
 
 /* False, with the error in *error, when it could not be done. */
 static bool
-try_to_write(HttpFlight *only, int thrift, ErrorData **error)
+try_to_work(const Work * work, ErrorData * *error)
 {
 	MemoryContext old = CurrentMemoryContext;
 	volatile bool done = false;
 
 	PG_TRY();
 	{
-		write_in_transaction(only, thrift);
+		work_in_transaction(work);
 		done = true;
 	}
 	PG_CATCH();
@@ -395,7 +418,7 @@ try_to_write(HttpFlight *only, int thrift, ErrorData **error)
 
 /* The attempt has an outcome, from somebody else. */
 static bool
-was_ended_elsewhere(const SchedAttempt *attempt)
+was_ended_elsewhere(const SchedAttempt * attempt)
 {
 	int			last = 0;
 	char		status;
@@ -419,9 +442,10 @@ write_one(HttpFlight *flight)
 {
 	for (int thrift = 0; thrift <= 2; thrift++)
 	{
+		Work		work = {flight, thrift};
 		ErrorData  *error = NULL;
 
-		if (try_to_write(flight, thrift, &error))
+		if (try_to_work(&work, &error))
 			return true;
 		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION &&
 			was_ended_elsewhere(&flight->attempt))
@@ -437,33 +461,92 @@ write_one(HttpFlight *flight)
 	return false;
 }
 
+/* The transaction for all failed, or there is reason to believe that it would. */
 static void
-write_ended(void)
+write_one_by_one(void)
 {
 	dlist_mutable_iter iter;
-	ErrorData  *error = NULL;
-	bool		all;
-	bool		stuck = false;
 
-	if (dlist_is_empty(&ended) ||
-		(rewrite_at != 0 && GetCurrentTimestamp() < rewrite_at))
-		return;
-	all = rewrite_at == 0 && try_to_write(NULL, 0, &error);
-	if (error != NULL)
-		FreeErrorData(error);
 	dlist_foreach_modify(iter, &ended)
 	{
 		HttpFlight *flight = dlist_container(HttpFlight, node, iter.cur);
 
-		if (!all && !flight->gone && !write_one(flight))
+		if (!flight->gone && !write_one(flight))
 		{
 			/* what stands in its way will mostly stand in everybody's */
-			stuck = true;
-			break;
+			rewrite_at = GetCurrentTimestamp() + REWRITE_DELAY;
+			return;
 		}
 		forget_flight(flight);
 	}
-	rewrite_at = stuck ? GetCurrentTimestamp() + REWRITE_DELAY : 0;
+	rewrite_at = 0;
+}
+
+static int
+count_ended(void)
+{
+	dlist_iter	iter;
+	int			count = 0;
+
+	dlist_foreach(iter, &ended)
+		count++;
+	return count;
+}
+
+/*
+ * Write what has ended and take what there is room for, in one transaction, whose
+ * commit is what costs most.  False when there was nothing to do.
+ */
+static bool
+turn_over(void)
+{
+	SchedAttempt attempts[MAX_BATCH];
+	HttpFlight *flights[MAX_BATCH];
+	dlist_mutable_iter iter;
+	ErrorData  *error = NULL;
+	Work		work = {NULL, 0, attempts, flights, 0};
+	int			ended_count;
+	int			room;
+
+	if (rewrite_at != 0)
+	{
+		/* nothing new before the old is written */
+		if (GetCurrentTimestamp() >= rewrite_at)
+			write_one_by_one();
+		return false;
+	}
+	ended_count = count_ended();
+	room = sched_http_max_in_flight - (in_hand - ended_count);
+	if (room > 0)
+		work.count = take_tasks(attempts, Min(room, MAX_BATCH));
+	if (work.count == 0 && ended_count == 0)
+		return false;
+
+	MemSet(flights, 0, work.count * sizeof(HttpFlight *));
+	if (try_to_work(&work, &error))
+	{
+		dlist_foreach_modify(iter, &ended)
+			forget_flight(dlist_container(HttpFlight, node, iter.cur));
+		send_off(flights, work.count);
+		return true;
+	}
+	FreeErrorData(error);
+	for (int i = 0; i < work.count; i++)
+		if (flights[i] != NULL)
+			sched_http_flight_free(flights[i], client);
+	write_one_by_one();
+	if (work.count > 0)
+	{
+		/* another error ends the process */
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		prepare(attempts, flights, work.count);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		send_off(flights, work.count);
+	}
+	return true;
 }
 
 /* ---------- the loop ---------- */
@@ -554,7 +637,7 @@ sched_http_worker_main(Datum slot)
 
 	for (;;)
 	{
-		bool		launched;
+		bool		busy;
 
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
@@ -570,18 +653,17 @@ sched_http_worker_main(Datum slot)
 		obey_stops();
 		sched_http_client_pump(client);
 		collect_ended();
-		write_ended();
-		launched = launch();
+		busy = turn_over();
 		if (in_hand > 0)
 			idle_since = GetCurrentTimestamp();
-		if (in_hand == 0 && !launched)
+		if (in_hand == 0 && !busy)
 		{
 			me->start_failures = 0;
 			if (me->leave || GetCurrentTimestamp() - idle_since >=
 				sched_worker_idle_timeout * USECS_PER_SEC)
 				proc_exit(0);
 		}
-		if (launched)
+		if (busy)
 			sched_http_client_pump(client);
 		if (rewrite_at != 0 || dlist_is_empty(&ended))
 			wait_for_news(idle_since);

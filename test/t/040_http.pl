@@ -338,6 +338,8 @@ wait_until(sub { $stub->requests('/gate?killed') == 64 }) or die '64 requests do
 $stub->hold(0);
 kill9($node, 'sched http');
 wait_for($node, "SELECT count(*) FROM sched.tasks WHERE job_name = 'killed' AND status = 'completed'", '64');
+is(sql($node, "SELECT string_agg(DISTINCT outcome, ' ' ORDER BY outcome) FROM sched.tasks t, sched.task_attempts(t.task_id) WHERE job_name = 'killed'"),
+	'completed lost', 'kill -9: what was on the wire is told as lost');
 is(sql($node, "SELECT count(*) || ' ' || count(DISTINCT task_id) FROM sched._outcome o JOIN sched._task t USING (task_id) JOIN sched._job j USING (job_id) WHERE j.name = 'killed' AND o.final"),
 	'64 64', 'kill -9 with 64 on the wire: each task ends exactly once');
 %times = ();
