@@ -127,8 +127,12 @@ enter_lease(int db, const SchedJob *job, int64 task_id, int executor_id,
 		sched_queue_restore_lease(executor, task, leased_at, started_at,
 								  started_at == 0 || job->timeout <= 0 ? 0 :
 								  started_at + job->timeout);
+	else if (task != NULL)
+		sched_queue_restore_orphan(task, started_at,
+								   executor_id == SCHED_EXECUTOR_HTTP);
 	sched_unlock();
-	if (task != NULL && executor == NULL)
+	/* those of the HTTP worker are settled with whatever else it leaves */
+	if (task != NULL && executor == NULL && executor_id != SCHED_EXECUTOR_HTTP)
 		end_orphan(job, task_id, executor_id, started_at, now);
 }
 

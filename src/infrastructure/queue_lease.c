@@ -232,6 +232,34 @@ sched_queue_release(QTask *task, TimestampTz now)
 	sched_queue_lane_has_room(task->lane);
 }
 
+/*
+ * The same of an executor that is no longer there, for whoever ends the attempt.
+ * That of the HTTP worker ends like those of one that has died.
+ */
+void
+sched_queue_restore_orphan(QTask *task, TimestampTz started_at, bool http)
+{
+	SchedHttpWorker *worker = &sched_shared->databases[task->db].http;
+
+	if (task->status == SCHED_TASK_SCHEDULED ||
+		task->status == SCHED_TASK_WAITING_RETRY)
+		sched_queue_set_status(task, SCHED_TASK_READY);
+	if (task->status != SCHED_TASK_READY)
+		return;
+	sched_queue_set_timer(task, 0);
+	sched_queue_dequeue(task);
+	sched_queue_set_status(task, SCHED_TASK_ASSIGNED);
+	if (started_at != 0)
+		sched_queue_start(task, started_at, 0);
+	if (http)
+	{
+		task->worker = SCHED_WORKER_HTTP;
+		task->stop = SCHED_STOP_NONE;
+		if (worker->state == SCHED_WORKER_FREE)
+			worker->state = SCHED_WORKER_DEAD;
+	}
+}
+
 /* A lease that was found in the record. */
 void
 sched_queue_restore_lease(QExecutor *executor, QTask *task,

@@ -43,6 +43,8 @@ extern void sched_queue_start_undone(QTask *task);
 extern void sched_queue_check_holder(const QTask *task);
 
 extern void sched_queue_release(QTask *task, TimestampTz now);
+extern void sched_queue_restore_orphan(QTask *task, TimestampTz started_at,
+									   bool http);
 extern void sched_queue_restore_lease(QExecutor *executor, QTask *task,
 									  TimestampTz leased_at,
 									  TimestampTz started_at,
