@@ -281,13 +281,11 @@ BEGIN
 		FROM sched._task t
 		JOIN sched._job j ON j.job_id = t.job_id
 		LEFT JOIN sched._outcome o ON o.task_id = t.task_id AND o.final
-		WHERE CASE WHEN v_known THEN t.task_id = ANY (v_backfill.live)
-			  ELSE t.run_id = p_run_id AND t.task_id >= coalesce((SELECT min(s.lo) FROM sched._segment s WHERE s.closed_at IS NULL), 0) END
+		WHERE t.run_id = p_run_id
+		  AND t.task_id >= coalesce((SELECT min(s.lo) FROM sched._segment s WHERE s.closed_at IS NULL), 0)
 		ORDER BY t.task_id
 	LOOP
-		IF NOT v_known THEN
-			v_known := true;
-		END IF;
+		v_known := true;
 		CONTINUE WHEN v_task.ended;
 		PERFORM sched._check_right(p_caller, v_task.owner::oid, 'operate', format('run %s', p_run_id));
 		v_count := v_count + sched.cancel_task(v_task.task_id, coalesce(p_reason, 'run cancelled'))::int;

@@ -86,6 +86,40 @@ sched_context_next_day(const SchedScheduleContext *context, SchedTime t)
 	return SCHED_TIME_NEVER;
 }
 
+SchedTime
+sched_context_previous_day(const SchedScheduleContext *context, SchedTime t)
+{
+	int64		second = sched_time_second(t);
+
+	for (int i = 0; i < SCHED_CALENDAR_PATIENCE; i++)
+	{
+		SchedZonePeriod period;
+		int64		day;
+
+		/* the last second before the stretch with this offset and this day */
+		context->zone->period(context->zone, second, &period);
+		day = sched_floor_div(second + period.offset, SECS_PER_DAY);
+		second = Max(day * SECS_PER_DAY - period.offset, period.from) - 1;
+		if (sched_context_allows(context, second * SCHED_USEC_PER_SEC))
+			return second * SCHED_USEC_PER_SEC + SCHED_USEC_PER_SEC - 1;
+	}
+	return SCHED_TIME_BEGIN;
+}
+
+SchedTime
+sched_context_allowed_until(const SchedScheduleContext *context, SchedTime t,
+							SchedTime upto)
+{
+	int64		second = sched_time_second(t);
+	int32		day;
+
+	do
+		second = local_day_end(context->zone, second, &day);
+	while (second * SCHED_USEC_PER_SEC <= upto &&
+		   sched_context_allows(context, second * SCHED_USEC_PER_SEC));
+	return second * SCHED_USEC_PER_SEC - 1;
+}
+
 /* Fire number n of a rate with months. */
 static SchedTime
 month_fire(const SchedInterval *interval, const SchedZone *zone,
@@ -173,6 +207,35 @@ sched_every_next(const SchedInterval *interval,
 			fire = every_raw_next(interval, context, fire - 1);
 	}
 	return SCHED_TIME_NEVER;
+}
+
+SchedTime
+sched_every_last(const SchedInterval *interval,
+				 const SchedScheduleContext *context,
+				 SchedTime after, SchedTime upto)
+{
+	SchedTime	anchor = usable_anchor(context);
+
+	upto = Min(upto, time_limit() - 1);
+	for (int i = 0; i < SCHED_CALENDAR_PATIENCE && upto > after; i++)
+	{
+		int64		n = first_number(interval, context->zone, anchor, upto) - 1;
+		SchedTime	fire;
+
+		if (n < 0)
+			break;
+		fire = interval->months == 0 ?
+			anchor + n * sched_interval_usec(interval) :
+			month_fire(interval, context->zone, anchor, n);
+		if (fire <= after)
+			break;
+		if (sched_context_allows(context, fire))
+			return fire;
+		upto = sched_context_previous_day(context, fire);
+		if (upto == SCHED_TIME_BEGIN)
+			break;
+	}
+	return SCHED_TIME_BEGIN;
 }
 
 int64

@@ -405,56 +405,6 @@ sched_schedule_period_is_fixed(const SchedSchedule *schedule)
 		schedule->u.interval.months == 0;
 }
 
-static SchedTime
-rrule_next(const SchedRRule *rrule, const SchedScheduleContext *context,
-		   SchedTime after)
-{
-	SchedTime	fire = after;
-
-	for (int i = 0; i < SCHED_CALENDAR_PATIENCE; i++)
-	{
-		fire = sched_rrule_next(rrule, context->zone, context->anchor, fire);
-		if (fire == SCHED_TIME_NEVER || sched_context_allows(context, fire))
-			return fire;
-	}
-	return SCHED_TIME_NEVER;
-}
-
-static SchedTime
-rrule_last(const SchedRRule *rrule, const SchedScheduleContext *context,
-		   SchedTime after, SchedTime upto)
-{
-	for (int i = 0; i < SCHED_CALENDAR_PATIENCE; i++)
-	{
-		SchedTime	fire = sched_rrule_last(rrule, context->zone, context->anchor,
-											after, upto);
-
-		if (fire == SCHED_TIME_BEGIN || sched_context_allows(context, fire))
-			return fire;
-		upto = fire - 1;
-	}
-	return SCHED_TIME_BEGIN;
-}
-
-static int64
-rrule_count(const SchedRRule *rrule, const SchedScheduleContext *context,
-			SchedTime after, SchedTime upto, int64 limit)
-{
-	int64		count = 0;
-
-	if (context->calendar == NULL)
-		return sched_rrule_count(rrule, context->zone, context->anchor, after,
-								 upto, limit);
-	while (count < limit)
-	{
-		after = rrule_next(rrule, context, after);
-		if (after == SCHED_TIME_NEVER || after > upto)
-			break;
-		count++;
-	}
-	return count;
-}
-
 /* The first of the known fires behind an instant. */
 static SchedTime
 custom_next(const SchedScheduleContext *context, SchedTime after)
@@ -508,7 +458,7 @@ sched_schedule_next(const SchedSchedule *schedule,
 			return fire > after && sched_context_allows(context, fire) ?
 				fire : SCHED_TIME_NEVER;
 		case SCHED_RRULE:
-			return rrule_next(schedule->u.rrule, context, after);
+			return sched_rrule_allowed_next(schedule->u.rrule, context, after);
 		case SCHED_CUSTOM:
 			return custom_next(context, after);
 		case SCHED_STARTUP:
@@ -543,7 +493,10 @@ sched_schedule_last(const SchedSchedule *schedule,
 	if (after >= upto)
 		return SCHED_TIME_BEGIN;
 	if (schedule->kind == SCHED_RRULE)
-		return rrule_last(schedule->u.rrule, context, after, upto);
+		return sched_rrule_allowed_last(schedule->u.rrule, context, after, upto);
+
+	if (schedule->kind == SCHED_EVERY)
+		return sched_every_last(&schedule->u.interval, context, after, upto);
 
 	/* a delay fires once, then waits for the next end */
 	low = fire_between(schedule, context, after, upto);
@@ -595,7 +548,8 @@ sched_schedule_count(const SchedSchedule *schedule,
 		case SCHED_EVERY:
 			return sched_every_count(&schedule->u.interval, context, after, upto, limit);
 		case SCHED_RRULE:
-			return rrule_count(schedule->u.rrule, context, after, upto, limit);
+			return sched_rrule_allowed_count(schedule->u.rrule, context, after, upto,
+											 limit);
 		case SCHED_AFTER:
 		case SCHED_AT:
 			return fire_between(schedule, context, after, upto) == SCHED_TIME_BEGIN ? 0 : 1;

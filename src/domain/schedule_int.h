@@ -109,6 +109,9 @@ extern bool sched_cron_reading(const SchedCron *cron, int64 from, int64 until,
 extern SchedTime sched_every_next(const SchedInterval *interval,
 								  const SchedScheduleContext *context,
 								  SchedTime after);
+extern SchedTime sched_every_last(const SchedInterval *interval,
+								  const SchedScheduleContext *context,
+								  SchedTime after, SchedTime upto);
 extern int64 sched_every_count(const SchedInterval *interval,
 							   const SchedScheduleContext *context,
 							   SchedTime after, SchedTime upto, int64 limit);
@@ -126,6 +129,29 @@ extern bool sched_context_allows(const SchedScheduleContext *context,
  */
 extern SchedTime sched_context_next_day(const SchedScheduleContext *context,
 										SchedTime t);
+
+/*
+ * The last instant of the last allowed local day before that of t, or
+ * SCHED_TIME_BEGIN when none comes within SCHED_CALENDAR_PATIENCE days.
+ */
+extern SchedTime sched_context_previous_day(const SchedScheduleContext *context,
+											SchedTime t);
+
+/* The last instant up to "upto" such that all local days from t to it are allowed. */
+extern SchedTime sched_context_allowed_until(const SchedScheduleContext *context,
+											 SchedTime t, SchedTime upto);
+
+/* rrule_calendar.c: a rule on the days that the context allows */
+extern SchedTime sched_rrule_allowed_next(const SchedRRule *rrule,
+										  const SchedScheduleContext *context,
+										  SchedTime after);
+extern SchedTime sched_rrule_allowed_last(const SchedRRule *rrule,
+										  const SchedScheduleContext *context,
+										  SchedTime after, SchedTime upto);
+extern int64 sched_rrule_allowed_count(const SchedRRule *rrule,
+									   const SchedScheduleContext *context,
+									   SchedTime after, SchedTime upto,
+									   int64 limit);
 
 /* at.c: the date and time of @at; positions count from text. */
 extern bool sched_at_parse(const char *text, SchedSchedule *schedule,
