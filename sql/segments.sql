@@ -73,7 +73,7 @@ SELECT sched._segments_close() AS a_task_has_not_ended;
 INSERT INTO sched._outcome (task_id, attempt, status, final, finished_at)
 SELECT t.task_id, 1000, 'x', true, now() - interval '40 days' FROM sched._task t
 WHERE NOT EXISTS (SELECT FROM sched._outcome o WHERE o.task_id = t.task_id AND o.final);
-UPDATE sched._outcome SET finished_at = now() - interval '40 days' WHERE final;
+UPDATE sched._outcome SET finished_at = now() - interval '40 days';
 DELETE FROM sched._future;
 SELECT sched._segments_close() AS closed;
 SELECT closed_at IS NOT NULL AS closed, newest_at = now() - interval '40 days' AS newest FROM sched._segment WHERE segment_id = :current;

@@ -61,7 +61,9 @@ SET ROLE graph_user;
 SELECT sched.dependency_graph();
 SELECT sched.dependency_graph('json');
 SELECT sched.dependency_graph('svg', 'gr a');
+\set VERBOSITY sqlstate
 SELECT sched.dependency_graph('svg', run_id => :run);
+\set VERBOSITY default
 RESET ROLE;
 \set VERBOSITY default
 \set SHOW_CONTEXT never

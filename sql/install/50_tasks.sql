@@ -312,9 +312,8 @@ BEGIN
 			CASE WHEN v_state.no_slot_since IS NOT NULL
 				 THEN format('the server has had no slot for another worker since %s', v_state.no_slot_since)
 				 ELSE format('%s of %s workers in the server', coalesce(v_state.worker_slots_used, v_workers), v_limit) END;
-	ELSE
-		RETURN QUERY SELECT 'an executor takes it', false,
-			format('no executor takes tasks of type %s', v_job.type);
+	ELSIF v_job.type <> 'http' THEN
+		RETURN QUERY SELECT w.* FROM sched._why_executors(v_job, p_task_id) AS w;
 	END IF;
 	IF v_live.holds IS NOT NULL THEN
 		RETURN QUERY SELECT 'nothing else holds it', false, v_live.holds;

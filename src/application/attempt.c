@@ -152,19 +152,21 @@ sched_lane_spec(const SchedJob *job, QLaneSpec *spec)
 		spec->kind = SCHED_KIND_SQL;
 		spec->role = job->run_as;
 	}
+	spec->max_running = job->max_concurrent_runs;
+	spec->timeout = Max(job->timeout, 0);
+	spec->paused = job->status == SCHED_JOB_PAUSED;
 	if (job->pool != NULL)
 	{
 		spec->pool = sched_pool_key(job->pool);
 		spec->pool_slots = job->pool_slots;
 	}
-	/* tags say which executors; the built-in workers are all alike */
-	if (job->tag_count > 0 && spec->kind != SCHED_KIND_SQL &&
-		spec->kind != SCHED_KIND_HTTP)
+	/* tags and routes say which executor; the built-in workers are all alike */
+	if (spec->kind == SCHED_KIND_SQL || spec->kind == SCHED_KIND_HTTP)
+		return;
+	spec->route = job->route;
+	if (job->tag_count > 0)
 	{
 		spec->tag_count = Min(job->tag_count, SCHED_MAX_REQUIRED_TAGS);
 		memcpy(spec->tags, job->tags, spec->tag_count * sizeof(uint32));
 	}
-	spec->max_running = job->max_concurrent_runs;
-	spec->timeout = Max(job->timeout, 0);
-	spec->paused = job->status == SCHED_JOB_PAUSED;
 }

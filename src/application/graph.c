@@ -31,6 +31,7 @@
 #include "application/attempt.h"
 #include "application/graph.h"
 #include "application/record.h"
+#include "application/routing.h"
 #include "application/tasks.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
@@ -348,6 +349,7 @@ note_member(const Member *m, uint32 generation, TimestampTz now)
 	spec.priority = m->row->priority != 0 ? m->row->priority :
 		m->job->priority;
 	spec.attempt = 1;
+	spec.route_key = sched_routing_key(m->job, m->row->parameters);
 	spec.waits = m->node.waits;
 	spec.evaluate = m->evaluate;
 	spec.guarded = m->guarded;

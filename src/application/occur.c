@@ -20,6 +20,7 @@
 #include "application/attempt.h"
 #include "application/graph.h"
 #include "application/occur.h"
+#include "application/routing.h"
 #include "infrastructure/pending.h"
 
 #define SOME_OTHERS	64			/* so many are expected at most */
@@ -170,6 +171,7 @@ sched_occur_enqueue(const SchedJob *job, SchedTaskRow *row,
 	task.due_at = Min(row->scheduled_at, now);
 	task.scheduled_at = row->scheduled_at;
 	task.has_parameters = row->parameters != NULL;
+	task.route_key = sched_routing_key(job, row->parameters);
 	task.priority = job->priority;
 	task.attempt = 1;
 	task.serial = job->overlap_policy != SCHED_OVERLAP_ALLOW;

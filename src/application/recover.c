@@ -21,6 +21,7 @@
 #include "application/attempt.h"
 #include "application/record.h"
 #include "application/recover.h"
+#include "application/routing.h"
 #include "application/tasks.h"
 #include "application/watch.h"
 #include "catalog/pg_type.h"
@@ -222,6 +223,14 @@ read_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 	spec.priority = n[3] ? (*job)->priority : DatumGetInt16(v[3]);
 	spec.serial = DatumGetBool(v[4]) &&
 		(*job)->overlap_policy != SCHED_OVERLAP_ALLOW;
+	if ((*job)->route == SCHED_ROUTE_CONSISTENT_HASH)
+	{
+		SchedTaskRow row;
+
+		spec.route_key = sched_routing_key(*job, spec.has_parameters &&
+										   sched_store_task(spec.task_id, &row) ?
+										   row.parameters : NULL);
+	}
 	sched_lane_spec(*job, &entering->lanes[entering->count]);
 	entering->tasks[entering->count++] = spec;
 	if (leased)

@@ -29,6 +29,7 @@
 #include "application/http_pool.h"
 #include "application/pool.h"
 #include "application/recover.h"
+#include "application/routing.h"
 #include "application/scheduler.h"
 #include "application/slots.h"
 #include "application/triggers.h"
@@ -388,6 +389,7 @@ turn(void)
 	while (more && sched_recover_left_out(my_db))
 		CHECK_FOR_INTERRUPTS();
 
+	sched_routing_run(my_db);
 	if (sched_enabled && !database->held)
 	{
 		sched_custom_ask(my_db);

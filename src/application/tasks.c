@@ -29,6 +29,7 @@
 #include "application/graph.h"
 #include "application/record.h"
 #include "application/rights.h"
+#include "application/routing.h"
 #include "application/tasks.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -151,6 +152,7 @@ note_task(const SchedJob *job, const QLaneSpec *lane, uint32 generation,
 	spec.scheduled_at = row->scheduled_at;
 	spec.tid = row->tid;
 	spec.has_parameters = row->parameters != NULL;
+	spec.route_key = sched_routing_key(job, row->parameters);
 	spec.priority = row->priority != 0 ? row->priority : job->priority;
 	spec.attempt = 1;
 	if (row->waits != SCHED_WAITS_FOR_NOTHING)
@@ -184,6 +186,7 @@ sched_tasks_order(const SchedJob *job, uint32 generation,
 	}
 
 	sched_lane_spec(job, &lane);
+	sched_routing_prepare(&lane);
 	rows = palloc(Min(count, BATCH) * sizeof(SchedTaskRow));
 	batch_context = AllocSetContextCreate(CurrentMemoryContext, "sched tasks",
 										  ALLOCSET_DEFAULT_SIZES);

@@ -26,6 +26,7 @@
 
 #include "common/hashfn.h"
 #include "infrastructure/executors.h"
+#include "infrastructure/queue_route.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/waiters.h"
 #include "infrastructure/wake.h"
@@ -288,6 +289,7 @@ sched_executor_put(int db, const QExecutorSpec *spec, int hidden_pid,
 		if (moved)
 			sched_executor_set_status(executor, spec->status, spec->active,
 									  now);
+		sched_route_executor_changed(executor);
 		return executor;
 	}
 	if (shared->free != 0)
@@ -317,6 +319,7 @@ sched_executor_put(int db, const QExecutorSpec *spec, int hidden_pid,
 	*bucket = i;
 	if (is_watched(executor))
 		watch(executor, now + sched_executor_timeout * USECS_PER_SEC + 1);
+	sched_route_executor_changed(executor);
 	return executor;
 }
 
@@ -347,6 +350,7 @@ sched_executor_remove(QExecutor *executor)
 	executor->gone = true;
 	if (executor->timed)
 		watch(executor, 0);
+	sched_route_executor_changed(executor);
 	if (executor->running == 0)
 		free_slot(executor);
 	else
@@ -373,6 +377,7 @@ sched_executor_set_status(QExecutor *executor, SchedExecutorStatus status,
 	if (status != SCHED_EXECUTOR_ONLINE &&
 		status != SCHED_EXECUTOR_DRAINING && executor->running > 0)
 		sched_executor_ask_settle(executor);
+	sched_route_executor_changed(executor);
 	if (status == SCHED_EXECUTOR_ONLINE)
 		sched_queue_wake_workers(executor->db);
 	else

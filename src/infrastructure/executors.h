@@ -65,6 +65,7 @@ typedef struct QExecutor
 	bool		settle;			/* the scheduler has to take leases back */
 	bool		timed;			/* in the heap of beats */
 	int			running;		/* leases: assigned or running */
+	int			routed;			/* ready tasks that were given to it */
 	TimestampTz last_beat;
 	TimestampTz check_at;		/* not lost before */
 	pairingheap_node beat_node;

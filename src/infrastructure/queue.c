@@ -28,6 +28,7 @@
 #include "infrastructure/queue_int.h"
 #include "infrastructure/queue_lease.h"
 #include "infrastructure/queue_order.h"
+#include "infrastructure/queue_route.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/wake.h"
 #include "storage/shmem.h"
@@ -182,6 +183,7 @@ make_lane(int db, const QLaneSpec *spec)
 	queue->stuck_lanes += lane->stuck;
 	sched_class_hold(lane->class);
 	lane->spill_lo = SCHED_NO_SPILL;
+	sched_route_init_lane(lane);
 	init_heap(&lane->held, compare_ready);
 	init_heap(&lane->buffer, compare_ready);
 	dlist_init(&lane->tasks);
@@ -376,7 +378,13 @@ sched_queue_dequeue(QTask *task)
 	switch ((QPlace) task->place)
 	{
 		case Q_CLASS:
-			sched_class_remove(task);
+			if (task->class->kind == SCHED_KIND_ROUTED)
+				sched_route_withdraw(task);
+			else
+				sched_class_remove(task);
+			break;
+		case Q_UNROUTED:
+			sched_route_withdraw(task);
 			break;
 		case Q_HELD:
 			pairingheap_remove(&lane->held, &task->ready_node);
@@ -423,8 +431,11 @@ sched_queue_enqueue(QTask *task)
 		pairingheap_add(&lane->held, &task->ready_node);
 		task->place = Q_HELD;
 	}
+	else if (lane->spec.route != SCHED_ROUTE_PULL)
+		sched_route_place(task);
 	else
 	{
+		task->target = 0;
 		sched_class_push(lane->class, task);
 		task->place = Q_CLASS;
 		if (lane->class->pool == NULL || sched_class_is_open(lane->class))
@@ -468,6 +479,8 @@ sched_queue_make_ready(QTask *task, TimestampTz now)
 void
 sched_queue_clear_attempt(QTask *task)
 {
+	if (!task->pinned)
+		task->target = 0;
 	task->worker = -1;
 	task->stop = SCHED_STOP_NONE;
 	task->ending = false;
@@ -688,6 +701,7 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 	lane->total++;
 	dlist_push_tail(&lane->tasks, &task->lane_node);
 	task->run_id = new->run_id;
+	task->route_key = new->route_key;
 	task->scheduled_at = new->scheduled_at;
 	task->tid = new->tid;
 	task->has_parameters = new->has_parameters;

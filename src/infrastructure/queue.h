@@ -23,7 +23,10 @@
 #define SCHED_KIND_SQL		0	/* the built-in SQL workers */
 #define SCHED_KIND_HTTP		1	/* the built-in HTTP worker */
 #define SCHED_WORKER_HTTP	(-2)	/* in QTask.worker: the HTTP worker */
+#define SCHED_KIND_ROUTED	2	/* what was given to an executor, see
+								 * queue_route.c */
 #define SCHED_MAX_REQUIRED_TAGS	16
+#define SCHED_EXECUTOR_UNKNOWN	(-1)	/* the last one is not known yet */
 
 /* A pool: slots that the leases of several jobs share, see queue_class.c. */
 typedef struct QPool
@@ -79,6 +82,7 @@ typedef struct QLaneSpec
 	int64		timeout;		/* of an attempt, microseconds; 0: none */
 	bool		paused;
 	bool		report_end;		/* the scheduler wants to know of ends */
+	uint8		route;			/* SchedRoute */
 	uint8		tag_count;
 	int			pool_slots;
 	uint64		pool;			/* sched_pool_key(), 0: none */
@@ -92,6 +96,9 @@ typedef struct QLane
 	QLaneSpec	spec;
 	QClass	   *class;
 	bool		stuck;			/* there was no room for its class */
+	int			last_executor;	/* that its route gave a task to, 0: none */
+	int			unrouted_count;
+	pairingheap unrouted;		/* ready, but no executor may have it yet */
 	int			total;			/* tasks in memory */
 	int			occupied;		/* of them: waiting to waiting_retry */
 	int			waiting;		/* of them: for their dependencies */
@@ -109,7 +116,8 @@ typedef enum QPlace
 	Q_NOWHERE,
 	Q_CLASS,
 	Q_HELD,
-	Q_BUFFER
+	Q_BUFFER,
+	Q_UNROUTED
 } QPlace;
 
 typedef struct QTask
@@ -122,6 +130,9 @@ typedef struct QTask
 	QClass	   *class;			/* whose heap it is in, else NULL */
 	QPool	   *pool;			/* whose slots it has, else NULL */
 	int			pool_used;
+	int			target;			/* executor that it was given to, 0: none */
+	uint32		route_key;		/* for consistent_hash */
+	bool		pinned;			/* to the target, for ever */
 	uint8		status;			/* SchedTaskStatus */
 	uint8		place;			/* QPlace */
 	uint8		stop;			/* SchedStopReason, of HTTP and executors' tasks */
@@ -168,6 +179,7 @@ typedef struct QTask
 /* What memory has to know of a task. */
 typedef struct QTaskSpec
 {
+	uint32		route_key;
 	int64		task_id;
 	int64		run_id;
 	TimestampTz due_at;			/* not before */

@@ -51,6 +51,12 @@ classes_of(const QExecutor *executor, QClass **classes)
 	int			cursor = 0;
 	QClass	   *class;
 
+	/* what was given to it comes first only if it is first */
+	class = sched_queue_find_class(executor->db,
+								   (Oid) executor->spec.executor_id,
+								   SCHED_KIND_ROUTED);
+	if (class != NULL)
+		classes[count++] = class;
 	if (executor->spec.type_count > 0)
 	{
 		for (int i = 0; i < executor->spec.type_count; i++)
@@ -227,6 +233,8 @@ sched_queue_release(QTask *task, TimestampTz now)
 {
 	task->ending_pid = 0;
 	task->attempt++;
+	if (!task->pinned)
+		task->target = 0;		/* to somebody else, if its route says so */
 	sched_queue_make_ready(task, now);
 	sched_queue_clear_attempt(task);
 	sched_queue_lane_has_room(task->lane);

@@ -16,6 +16,7 @@
 #include "infrastructure/executors.h"
 #include "infrastructure/pgzone.h"
 #include "infrastructure/queue_class.h"
+#include "infrastructure/queue_route.h"
 #include "infrastructure/settings.h"
 #include "infrastructure/shmem.h"
 #include "infrastructure/waiters.h"
@@ -47,6 +48,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(sched_executors_size());
 	RequestAddinShmemSpace(sched_waiters_size());
 	RequestAddinShmemSpace(sched_classes_size());
+	RequestAddinShmemSpace(sched_routes_size());
 	RequestNamedLWLockTranche("sched", 1);
 }
 
@@ -74,6 +76,7 @@ startup_shmem(void)
 	sched_executors_attach(found);
 	sched_waiters_attach(found);
 	sched_classes_attach(found);
+	sched_routes_attach(found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -107,6 +107,8 @@ typedef struct SchedDatabase
 	int			running;		/* assigned or running */
 	int			ready;			/* ready, whether held back or not */
 	int			spilled_lanes;	/* lanes with tasks left out */
+	int			unrouted;		/* ready tasks that no executor may have yet */
+	bool		want_routes;	/* some wait for an answer of the scheduler */
 	bool		want_workers;	/* a class has tasks and nobody idle */
 	bool		want_refill;	/* a lane with left-out tasks has room */
 

@@ -268,6 +268,10 @@ sched_store_job_from_tuple(HeapTuple tuple, TupleDesc desc)
 	job->catchup_limit = INT(JOB_CATCHUP_LIMIT, 0);
 	job->jitter = USEC(JOB_JITTER, 0);
 	job->max_runs = INT(JOB_MAX_RUNS, 0);
+	if ((word = TEXT(JOB_ROUTING)) != NULL)
+		job->route = sched_route_from_name(word);
+	if (job->route == SCHED_ROUTE_CUSTOM)
+		job->router = word;
 	job->pool = TEXT(JOB_POOL);
 	job->pool_slots = INT(JOB_POOL_SLOTS, 1);
 	if (ARR_NDIM(DatumGetArrayTypeP(v[JOB_REQUIRED_TAGS - 1])) > 0)

@@ -18,6 +18,7 @@
 #include "domain/join.h"
 #include "domain/policy.h"
 #include "domain/retry.h"
+#include "domain/route.h"
 #include "domain/state.h"
 #include "storage/itemptr.h"
 #include "utils/array.h"
@@ -60,6 +61,8 @@ typedef struct SchedJob
 	int			max_runs;		/* 0: no limit */
 	SchedJoinRule trigger_rule;
 	int64		dependency_timeout; /* microseconds, 0: none */
+	SchedRoute	route;
+	char	   *router;			/* its name, of a custom route */
 	char	   *pool;			/* NULL: none */
 	int			pool_slots;
 	int			tag_count;		/* required tags */

@@ -116,8 +116,10 @@ may_have(const QWaiter *waiter, const QClass *class)
 		executor->spec.executor_id == waiter->executor_id &&
 		executor->spec.status == SCHED_EXECUTOR_ONLINE &&
 		executor->running < executor->spec.max_concurrent &&
-		sched_executor_takes_kind(executor, class->kind) &&
-		sched_executor_has_tags(executor, class);
+		(class->kind == SCHED_KIND_ROUTED ?
+		 class->role == (Oid) executor->spec.executor_id :
+		 sched_executor_takes_kind(executor, class->kind) &&
+		 sched_executor_has_tags(executor, class));
 }
 
 void

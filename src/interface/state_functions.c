@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(sched_live_tasks);
 PG_FUNCTION_INFO_V1(sched_live_jobs);
 PG_FUNCTION_INFO_V1(sched_workers);
 PG_FUNCTION_INFO_V1(sched_scheduler_state);
+PG_FUNCTION_INFO_V1(sched_task_target);
 PG_FUNCTION_INFO_V1(sched_pool_state);
 PG_FUNCTION_INFO_V1(sched_can_see);
 PG_FUNCTION_INFO_V1(sched_sql_may);
@@ -103,6 +104,8 @@ holds_text(const QTask *task)
 			return lane->spec.paused ? "job paused" :
 				lane->stuck ? "too many different pools and tags" :
 				"max_concurrent_runs";
+		case Q_UNROUTED:
+			return "no executor to give it to";
 		case Q_CLASS:
 			break;
 	}
@@ -451,6 +454,30 @@ sched_scheduler_state(PG_FUNCTION_ARGS)
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(composite_desc(fcinfo),
 													  v, n)));
+}
+
+/* _task_target(task_id): the executor that a ready task was given to. */
+Datum
+sched_task_target(PG_FUNCTION_ARGS)
+{
+	int			target = 0;
+	int			me;
+
+	if (sched_shared == NULL)
+		PG_RETURN_NULL();
+	sched_lock(LW_SHARED);
+	me = sched_shmem_my_database();
+	if (me >= 0)
+	{
+		QTask	   *task = sched_queue_find(me, PG_GETARG_INT64(0));
+
+		if (task != NULL && task->place == Q_CLASS)
+			target = task->target;
+	}
+	sched_unlock();
+	if (target == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(target);
 }
 
 /* _pool_state(name): slots in use, ready tasks, the first that got none. */

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * routing.h
+ *	  What the routes of jobs need besides shared memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SCHED_ROUTING_H
+#define SCHED_ROUTING_H
+
+#include "infrastructure/queue.h"
+#include "infrastructure/store.h"
+
+/* The key of a task for consistent_hash; parameters are its own, or NULL. */
+extern uint32 sched_routing_key(const SchedJob *job, const Jsonb *parameters);
+
+/* Before tasks of the lane are ordered. */
+extern void sched_routing_prepare(const QLaneSpec *lane);
+
+/* In the scheduler: answer what lanes and tasks wait for. */
+extern void sched_routing_run(int db);
+
+#endif							/* SCHED_ROUTING_H */
