@@ -39,8 +39,11 @@ if is_root; then
 	trap 'exit 130' INT TERM
 	copy_tree "$work" || die "could not copy the tree to $work"
 	chown -R "$user": "$work"
+	given=()
+	for v in $(compgen -v QUEUE_); do given+=("$v=${!v}"); done
 	as_user "$user" "$work" PG_CONFIG="$PG_CONFIG" BENCH_SCALE="$BENCH_SCALE" \
 		BENCH_TIMEOUT="$BENCH_TIMEOUT" BENCH_PROFILE="$BENCH_PROFILE" \
+		"${given[@]}" \
 		bash bench/run.sh "${names[@]}" &
 	child=$!
 	rc=0
