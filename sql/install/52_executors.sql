@@ -312,7 +312,7 @@ COMMENT ON FUNCTION sched.rotate_executor_token(text) IS 'Gives an executor a ne
 CREATE FUNCTION sched.heartbeat(executor text, load jsonb DEFAULT NULL)
 RETURNS jsonb LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_heartbeat';
-COMMENT ON FUNCTION sched.heartbeat(text, jsonb) IS 'A sign of life of an executor. Tells it which of its tasks to stop ("cancel"), which have been taken from it ("lost"), and whether to take no new ones ("drain").';
+COMMENT ON FUNCTION sched.heartbeat(text, jsonb) IS 'A sign of life of an executor. Tells it which of its tasks to stop ("cancel"), which have been taken from it ("lost", their attempts in "lost_attempts"), and whether to take no new ones ("drain").';
 
 CREATE FUNCTION sched.claim_tasks(executor text, max_tasks int DEFAULT 1, wait interval DEFAULT '0', start boolean DEFAULT false)
 RETURNS TABLE (task_id bigint, attempt int, job_id bigint, job_name text, type text, command text, parameters jsonb,

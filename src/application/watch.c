@@ -62,7 +62,8 @@ hold(QTask *task, QTaskBatch *batch, Ended *ended, bool late)
 	ended->status = task->status;
 	ended->late = late;
 	sched_attempt_copy(task, &ended->attempt);
-	sched_executor_note_lost(sched_executor_of(task), task->task_id);
+	sched_executor_note_lost(sched_executor_of(task), task->task_id,
+							 task->attempt);
 	return true;
 }
 

@@ -14,7 +14,8 @@
  * itself, since somebody else may be running them by then.
  *
  * Between answers of the server and while one is awaited, attend() looks
- * after the commands: their pipes, time limits and ends.
+ * after the commands: their pipes and ends.  How long a task may take is for the
+ * server to say: a heartbeat brings word of attempts that are over.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,13 +35,13 @@
 #include "executor/text.h"
 
 #define BUSY_BEAT_MS	5000	/* between heartbeats while tasks run */
+#define CANCEL_MS		1000	/* before a claim is cancelled again */
 #define LOG_MS			1000	/* how often lines go to the server */
 #define MAX_SLEEP_MS	1000
 
 typedef enum StopReason
 {
 	STOP_NONE,
-	STOP_TIMEOUT,
 	STOP_CANCELLED,				/* the server asked for it */
 	STOP_LOST,					/* the lease is not ours any more */
 	STOP_LEAVING
@@ -55,8 +56,7 @@ typedef struct Slot
 	char	   *job;
 	Child		child;
 	StopReason	stop;
-	int64_t		deadline;		/* 0: none; milliseconds, likewise below */
-	int64_t		kill_at;		/* 0: not told to stop */
+	int64_t		kill_at;		/* 0: not told to stop; milliseconds */
 	int64_t		next_log;
 	char		start_error[256];	/* its command could not be run */
 } Slot;
@@ -68,6 +68,7 @@ typedef struct Agent
 	Slot	   *slots;
 	int			used;
 	int64_t		next_beat;
+	int64_t		next_cancel;	/* of a claim that waits */
 	int64_t		last_beat;		/* when the server last heard of us */
 	bool		draining;		/* the server says so */
 	bool		leaving;		/* we have been told to stop */
@@ -138,9 +139,6 @@ attend(void *arg)
 			slot->over = true;
 			continue;
 		}
-		if (slot->deadline != 0 && now >= slot->deadline &&
-			slot->stop == STOP_NONE)
-			stop_slot(agent, slot, STOP_TIMEOUT);
 		if (slot->kill_at != 0 && now >= slot->kill_at)
 		{
 			child_signal(&slot->child, SIGKILL);
@@ -232,12 +230,16 @@ start_in_server(Agent *agent, Slot *slot)
 static Reply
 send_log(Agent *agent, Slot *slot)
 {
-	const char *values[3] = {slot->task_id, slot->attempt,
-	slot->child.log.data};
+	const char *values[3] = {slot->task_id, slot->attempt, NULL};
+	Text		lines;
 	Reply		reply;
 
 	if (slot->child.pid == 0 || slot->child.log.length == 0)
 		return REPLY_OK;
+	/* more of them may come in while the server is at these */
+	lines = slot->child.log;
+	text_init(&slot->child.log);
+	values[2] = lines.data;
 	reply = server_request(&agent->server,
 						   "SELECT CASE WHEN l.line ~ '^PROGRESS:? *[0-9]+([.][0-9]+)?%?( |$)' "
 						   "THEN sched.report_progress(task_id => $1::bigint, attempt => $2::int, "
@@ -249,8 +251,14 @@ send_log(Agent *agent, Slot *slot)
 						   "FROM unnest(string_to_array(rtrim($3, E'\\n'), E'\\n')) WITH ORDINALITY AS l (line, n) "
 						   "ORDER BY l.n",
 						   3, values, NULL);
-	if (reply != REPLY_BROKEN)
-		text_clear(&slot->child.log);
+	if (reply == REPLY_BROKEN)
+	{
+		text_append_bytes(&lines, slot->child.log.data, slot->child.log.length);
+		text_free(&slot->child.log);
+		slot->child.log = lines;
+	}
+	else
+		text_free(&lines);
 	return reply;
 }
 
@@ -280,8 +288,6 @@ describe_failure(const Slot *slot, char *error, size_t size)
 	error[0] = '\0';
 	if (slot->start_error[0] != '\0')
 		snprintf(error, size, "%s", slot->start_error);
-	else if (slot->stop == STOP_TIMEOUT)
-		snprintf(error, size, "timeout: the command was stopped");
 	else if (slot->stop == STOP_LEAVING)
 		snprintf(error, size, "the executor is shutting down");
 	else if (WIFSIGNALED(status))
@@ -296,24 +302,14 @@ describe_failure(const Slot *slot, char *error, size_t size)
 static char *
 with_last_words(const Slot *slot, const char *error)
 {
-	const Text *log = &slot->child.log;
 	Text		text;
-	size_t		end;
-	size_t		begin;
 
 	text_init(&text);
 	text_append(&text, error);
-	if (slot->child.pid != 0 && slot->child.tail.length > 0)
-		log = &slot->child.tail;
-	if (slot->child.pid != 0 && log->length > 1)
+	if (slot->child.pid != 0 && slot->child.last_words[0] != '\0')
 	{
-		end = log->length - 1;
-		begin = end;
-		while (begin > 0 && log->data[begin - 1] != '\n')
-			begin--;
 		text_append(&text, ": ");
-		text_append_bytes(&text, log->data + begin,
-						  end - begin > 500 ? 500 : end - begin);
+		text_append(&text, slot->child.last_words);
 	}
 	text_make_valid(&text);
 	return text.data;
@@ -399,7 +395,7 @@ report(Agent *agent, Slot *slot)
 
 /* ---------- heartbeats ---------- */
 
-/* Stop the tasks of a list of ids, separated by spaces. */
+/* Stop the tasks of a list of ids, or of id:attempt, separated by spaces. */
 static void
 stop_listed(Agent *agent, const char *ids, StopReason reason)
 {
@@ -408,11 +404,18 @@ stop_listed(Agent *agent, const char *ids, StopReason reason)
 
 	for (char *id = strtok_r(copy, " ", &rest); id != NULL;
 		 id = strtok_r(NULL, " ", &rest))
+	{
+		char	   *attempt = strchr(id, ':');
+
+		if (attempt != NULL)
+			*attempt++ = '\0';
 		for (int i = 0; i < agent->options->concurrency; i++)
 		{
 			Slot	   *slot = &agent->slots[i];
 
+			/* a later attempt at the same task may be ours as well */
 			if (slot->used && strcmp(slot->task_id, id) == 0 &&
+				(attempt == NULL || strcmp(slot->attempt, attempt) == 0) &&
 				slot->stop != reason)
 			{
 				say("task %s: %s", id, reason == STOP_LOST ?
@@ -420,6 +423,7 @@ stop_listed(Agent *agent, const char *ids, StopReason reason)
 				stop_slot(agent, slot, reason);
 			}
 		}
+	}
 	free(copy);
 }
 
@@ -437,7 +441,8 @@ beat(Agent *agent)
 	reply = server_request(&agent->server,
 						   "SELECT coalesce((h.answer ->> 'drain')::boolean, false), "
 						   "coalesce((SELECT string_agg(c.id, ' ') FROM jsonb_array_elements_text(h.answer -> 'cancel') AS c (id)), ''), "
-						   "coalesce((SELECT string_agg(l.id, ' ') FROM jsonb_array_elements_text(h.answer -> 'lost') AS l (id)), '') "
+						   "coalesce((SELECT string_agg(l.id || ':' || l.attempt, ' ') FROM ROWS FROM "
+						   "(jsonb_array_elements_text(h.answer -> 'lost'), jsonb_array_elements_text(h.answer -> 'lost_attempts')) AS l (id, attempt)), '') "
 						   "FROM sched.heartbeat(executor => $1, load => $2::jsonb) AS h (answer)",
 						   2, values, &result);
 	if (reply == REPLY_OK)
@@ -456,7 +461,8 @@ beat(Agent *agent)
 	else if (reply == REPLY_REFUSED)
 	{
 		say("heartbeat: %s", agent->server.message);
-		if (strcmp(agent->server.sqlstate, "42704") == 0)
+		if (strcmp(agent->server.sqlstate, "42704") == 0 ||
+			strcmp(agent->server.sqlstate, "42501") == 0)
 			agent->server.gone = true;
 	}
 	agent->next_beat = monotonic_ms() +
@@ -495,10 +501,6 @@ take(Agent *agent, const PGresult *tasks, int row)
 	}
 	say_verbose("task %s attempt %s of job \"%s\" starts", slot->task_id,
 				slot->attempt, slot->job);
-	/* seconds that were left when it was claimed */
-	if (!PQgetisnull(tasks, row, 8))
-		slot->deadline = monotonic_ms() +
-			(int64_t) (atof(PQgetvalue(tasks, row, 8)) * 1000);
 	run_command(agent, slot, tasks, row);
 }
 
@@ -540,9 +542,6 @@ sleep_until_something_happens(Agent *agent)
 		if (!slot->used || slot->over)
 			continue;
 		n += child_poll_set(&slot->child, &fds[n]);
-		if (slot->deadline != 0 && slot->stop == STOP_NONE &&
-			slot->deadline < until)
-			until = slot->deadline;
 		if (slot->kill_at != 0 && slot->kill_at < until)
 			until = slot->kill_at;
 		/* both its pipes are closed: only its end is missing */
@@ -566,7 +565,13 @@ note_signals(Agent *agent)
 			agent->leave_by = monotonic_ms() +
 				(int64_t) agent->options->drain_seconds * 1000;
 		say("stopping; %d tasks are running", agent->used);
+	}
+	/* again and again: one that comes before the claim has begun has no effect */
+	if (agent->leaving && agent->server.claiming &&
+		monotonic_ms() >= agent->next_cancel)
+	{
 		server_cancel_claim(&agent->server);
+		agent->next_cancel = monotonic_ms() + CANCEL_MS;
 	}
 	if (agent->leaving && !agent->hurried &&
 		(stop_signals > 1 ||
@@ -612,6 +617,7 @@ talk(Agent *agent)
 	}
 	if (!agent->server.claiming && !agent->leaving && !agent->draining &&
 		!agent->server.gone && now >= agent->server.retry_at &&
+		!(agent->options->once && agent->idle && agent->used == 0) &&
 		agent->used < agent->options->concurrency)
 		(void) server_claim(&agent->server,
 							agent->options->concurrency - agent->used,
@@ -704,6 +710,6 @@ agent_run(const Options *options)
 	take_leave(&agent);
 	server_disconnect(&agent.server);
 	if (agent.server.gone)
-		say("executor \"%s\" is not known to the server", options->name);
+		say("the server does not let \"%s\" take part", options->name);
 	return agent.server.gone ? 1 : 0;
 }

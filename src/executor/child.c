@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -230,6 +231,9 @@ static void
 end_line(Child *child)
 {
 	text_make_valid(&child->line);
+	if (child->line.length > 0)
+		snprintf(child->last_words, sizeof(child->last_words), "%s",
+				 child->line.data);
 	if ((long) child->line.length < child->log_room)
 	{
 		child->log_room -= child->line.length + 1;

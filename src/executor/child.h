@@ -31,6 +31,7 @@ typedef struct Child
 	long		log_room;		/* bytes of log that may still be kept */
 	Text		tail;			/* the end of what was not kept */
 	long		dropped;		/* lines not kept */
+	char		last_words[512];	/* its last line on stderr that is not empty */
 	long		max_output;
 } Child;
 

@@ -331,8 +331,12 @@ server_register(Server *server)
 				server->message);
 		return false;
 	}
-	if (server->token == NULL && !PQgetisnull(result, 0, 0))
+	if (!PQgetisnull(result, 0, 0))
+	{
+		/* whatever we had was another executor's */
+		free(server->token);
 		server->token = text_copy(PQgetvalue(result, 0, 0));
+	}
 	PQclear(result);
 	say("registered executor \"%s\"", options->name);
 	/* the connections have to know the token as well */
@@ -352,8 +356,7 @@ server_claim(Server *server, int count, int wait_seconds)
 	snprintf(max_tasks, sizeof(max_tasks), "%d", count);
 	snprintf(wait, sizeof(wait), "%d seconds", wait_seconds);
 	if (!PQsendQueryParams(server->claims,
-						   "SELECT task_id, attempt, job_name, type, command, parameters, scheduled_at, run_id, "
-						   "extract(epoch FROM deadline - clock_timestamp()) "
+						   "SELECT task_id, attempt, job_name, type, command, parameters, scheduled_at, run_id "
 						   "FROM sched.claim_tasks(executor => $1, max_tasks => $2::int, wait => $3::interval)",
 						   3, NULL, values, NULL, NULL, 0))
 	{

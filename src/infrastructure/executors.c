@@ -438,9 +438,12 @@ sched_executor_unlink(QTask *task)
 }
 
 void
-sched_executor_note_lost(QExecutor *executor, int64 task_id)
+sched_executor_note_lost(QExecutor *executor, int64 task_id, int attempt)
 {
-	executor->lost[executor->lost_count++ % SCHED_EXECUTOR_LOST] = task_id;
+	int			slot = executor->lost_count++ % SCHED_EXECUTOR_LOST;
+
+	executor->lost[slot] = task_id;
+	executor->lost_attempts[slot] = attempt;
 	if (executor->lost_count == 2 * SCHED_EXECUTOR_LOST)
 		executor->lost_count = SCHED_EXECUTOR_LOST;
 }

@@ -73,6 +73,7 @@ typedef struct QExecutor
 	uint64		claimed;		/* tasks, since the server's start */
 	int			lost_count;
 	int64		lost[SCHED_EXECUTOR_LOST];	/* taken away since the last beat */
+	int			lost_attempts[SCHED_EXECUTOR_LOST];
 	int			load_size;		/* of the jsonb in load, 0: none */
 	char		load[SCHED_EXECUTOR_LOAD_BYTES];
 } QExecutor;
@@ -115,7 +116,8 @@ extern void sched_executor_link(QExecutor *executor, QTask *task);
 extern void sched_executor_unlink(QTask *task);
 
 /* Remember, for its next beat, a lease that was taken away. */
-extern void sched_executor_note_lost(QExecutor *executor, int64 task_id);
+extern void sched_executor_note_lost(QExecutor *executor, int64 task_id,
+									 int attempt);
 
 /* Ask the scheduler to take leases back. */
 extern void sched_executor_ask_settle(QExecutor *executor);

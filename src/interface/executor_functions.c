@@ -55,6 +55,7 @@ typedef struct BeatAnswer
 	int64	   *cancel;
 	int			lost_count;
 	int64		lost[SCHED_EXECUTOR_LOST];
+	int64		lost_attempts[SCHED_EXECUTOR_LOST];
 	bool		drain;
 	bool		found;
 } BeatAnswer;
@@ -100,6 +101,8 @@ beat(const SchedIdentity *identity, const Jsonb *load, BeatAnswer *answer)
 	}
 	answer->lost_count = Min(executor->lost_count, SCHED_EXECUTOR_LOST);
 	memcpy(answer->lost, executor->lost, answer->lost_count * sizeof(int64));
+	for (int i = 0; i < answer->lost_count; i++)
+		answer->lost_attempts[i] = executor->lost_attempts[i];
 	executor->lost_count = 0;
 	sched_unlock();
 }
@@ -155,6 +158,8 @@ sched_heartbeat(PG_FUNCTION_ARGS)
 	appendStringInfoChar(&out, '{');
 	append_ids(&out, "cancel", answer.cancel, answer.cancel_count);
 	append_ids(&out, "lost", answer.lost, answer.lost_count);
+	append_ids(&out, "lost_attempts", answer.lost_attempts,
+			   answer.lost_count);
 	appendStringInfo(&out, "\"drain\": %s}", answer.drain ? "true" : "false");
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(out.data)));
 }

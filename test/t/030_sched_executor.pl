@@ -81,7 +81,7 @@ is(sql($node, "SELECT executor FROM sched.tasks WHERE task_id = $t"), 'e1', 'the
 
 $t = run_job('text', 'echo plain "quoted"', %s);
 ends($t, 'completed', 'text is a result too');
-is(sql($node, "SELECT result ->> 'stdout' FROM sched.tasks WHERE task_id = $t"), 'plain quoted', 'text becomes stdout of the result');
+is(sql($node, "SELECT result ->> 'stdout' FROM sched.tasks WHERE task_id = $t"), "plain quoted\n", 'text becomes stdout of the result');
 
 $t = run_job('environment', 'echo "\"$SCHED_JOB_NAME $SCHED_TASK_ID $SCHED_ATTEMPT ${PGHOST:-none} ${SCHED_EXECUTOR_TOKEN:-none}\""', %s);
 ends($t, 'completed', 'a command is told what it runs for');
@@ -175,6 +175,8 @@ sql($node, "SELECT sched.cancel_task($t)");
 ends($t, 'cancelled', 'and the task can be taken by another one');
 
 # ---- once, and who is not known ----
+command_fails_like([ $program, '-d', $node->connstr('postgres'), '-n', 'e4' ], qr/permission denied/, 'a wrong token is no help');
+delete $ENV{SCHED_EXECUTOR_TOKEN};
 my $once = run_job('once', 'echo 1', %s);
 ends($once, 'completed', 'e4 works');
 is(stop_executor('e4'), 0, 'an executor stops with exit code 0');
