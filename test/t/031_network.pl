@@ -6,21 +6,25 @@ use strict;
 use warnings;
 use Cwd qw(abs_path);
 use IPC::Run qw(start run);
-use PostgreSQL::Test::Utils;
 use Test::More;
-use SchedTest;
 
 # A user namespace gives an ordinary user networks to play with; the test runs
-# itself again inside of one.
-if (!$ENV{SCHED_IN_NAMESPACE})
+# itself again inside of one, before anything is set up.
+BEGIN
 {
-	my @enter = ('unshare', '--map-current-user', '--keep-caps', '-U', '-n');
-	my $try = 'ip link set lo up && ip link add sa type veth peer name sb && exec true';
-	plan skip_all => 'network namespaces are not to be had here'
-	  unless $^O eq 'linux' && eval { run([ @enter, 'sh', '-c', $try ], '>', '/dev/null', '2>', '/dev/null') };
-	$ENV{SCHED_IN_NAMESPACE} = 1;
-	exec @enter, $^X, (map { "-I$_" } @INC), $0 or die "could not enter a namespace: $!";
+	if (!$ENV{SCHED_IN_NAMESPACE})
+	{
+		my @enter = ('unshare', '--map-current-user', '--keep-caps', '-U', '-n');
+		my $try = 'ip link set lo up && ip link add sa type veth peer name sb && exec true';
+		plan skip_all => 'network namespaces are not to be had here'
+		  unless $^O eq 'linux' && eval { run([ @enter, 'sh', '-c', $try ], '>', '/dev/null', '2>', '/dev/null') };
+		$ENV{SCHED_IN_NAMESPACE} = 1;
+		exec @enter, $^X, (map { "-I$_" } @INC), $0 or die "could not enter a namespace: $!";
+	}
 }
+
+use PostgreSQL::Test::Utils;
+use SchedTest;
 
 my $program = abs_path($ENV{SCHED_EXECUTOR} // './sched-executor');
 my $work    = PostgreSQL::Test::Utils::tempdir();
