@@ -60,7 +60,7 @@ COMMENT ON FUNCTION sched.retry_task(bigint) IS 'Start the next attempt of a tas
 CREATE FUNCTION sched.current_task()
 RETURNS jsonb LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_current_task';
-COMMENT ON FUNCTION sched.current_task() IS 'The task that runs this statement: task_id, attempt, job_id, job_name, run_id, scheduled_at, parameters, missed_count, rerun_of, idempotency_key. NULL outside a task.';
+COMMENT ON FUNCTION sched.current_task() IS 'The task that runs this statement: task_id, attempt, job_id, job_name, run_id, scheduled_at, parameters, missed_count, rerun_of, idempotency_key, and upstream, what the tasks that it waited for have come to. NULL outside a task.';
 
 CREATE FUNCTION sched.log(level text, message text)
 RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE

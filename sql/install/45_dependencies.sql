@@ -13,6 +13,11 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_dependency_path';
 COMMENT ON FUNCTION sched._dependency_path(bigint, bigint) IS 'The jobs over which the second depends on the first, both included; NULL: it does not.';
 
+CREATE FUNCTION sched._check_expression(expression text) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'sched_sql_check_expression';
+COMMENT ON FUNCTION sched._check_expression(text) IS 'Is it one SQL expression, by its grammar?';
+
 CREATE FUNCTION sched._dependency_refuse_cycle(p_job sched._job, p_upstream sched._job) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -62,6 +67,14 @@ BEGIN
 	IF p_edge.type = 'conditional' AND coalesce(p_edge.condition, '') !~ '\S' THEN
 		PERFORM sched._bad_argument(p_job.name, 'condition', p_edge.condition,
 			'Give a SQL expression over status, result and parameters, such as (result ->> ''rows'')::int > 0.');
+	ELSIF p_edge.condition IS NOT NULL AND p_edge.type = 'conditional' THEN
+		BEGIN
+			IF NOT sched._check_expression(p_edge.condition) THEN
+				PERFORM sched._bad_argument(p_job.name, 'condition', p_edge.condition, 'Give one SQL expression.');
+			END IF;
+		EXCEPTION WHEN syntax_error THEN
+			PERFORM sched._bad_argument(p_job.name, 'condition', p_edge.condition, format('It is no SQL: %s.', SQLERRM));
+		END;
 	ELSIF p_edge.type <> 'conditional' AND p_edge.condition IS NOT NULL THEN
 		PERFORM sched._bad_argument(p_job.name, 'condition', p_edge.condition,
 			'It goes with type => ''conditional''.');
@@ -85,7 +98,7 @@ COMMENT ON FUNCTION sched._dependency_lock() IS 'One at a time changes dependenc
 
 CREATE FUNCTION sched._dependency_add(p_caller oid, p_job sched._job, p_upstream sched._job,
 	p_type text, p_match text, p_offset interval, p_condition text, p_delay interval) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
 	v_edge	sched._dependency;
 	v_old	sched._dependency;
@@ -142,36 +155,52 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION sched._dependency_remove(sched._job, sched._job) IS 'Removes an edge; tasks that wait by it go on to.';
 
-/* The success dependencies of a job are to be those on these jobs; NULL: none. */
+/*
+ * The success dependencies of a job are to be those on these jobs; NULL: none.
+ * All at once, since large graphs are built by it: and never by reading whole tables,
+ * though a plan made while they are small would.
+ */
 CREATE FUNCTION sched._dependencies_set(p_caller oid, p_job sched._job, p_depends_on text[]) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
-	v_name		text;
+	v_wanted	bigint[];
+	v_owners	oid[];
+	v_missing	text;
 	v_upstream	sched._job;
-	v_wanted	bigint[] := '{}';
-	v_changed	boolean := false;
+	v_added		boolean;
 BEGIN
 	IF array_ndims(p_depends_on) > 1 OR array_position(p_depends_on, NULL) IS NOT NULL THEN
 		PERFORM sched._bad_argument(p_job.name, 'depends_on', p_depends_on::text,
 			'Give a plain list of names of jobs.');
 	END IF;
 	PERFORM sched._dependency_lock();
-	FOREACH v_name IN ARRAY coalesce(p_depends_on, '{}') LOOP
-		v_upstream := sched._job_find(p_caller, v_name, 'see');
-		CONTINUE WHEN v_upstream.job_id = ANY (v_wanted);
-		v_wanted := v_wanted || v_upstream.job_id;
-		IF NOT EXISTS (SELECT FROM sched._dependency d
-					   WHERE d.job_id = p_job.job_id AND d.upstream_id = v_upstream.job_id
-						 AND d.removed_at IS NULL)
-		THEN
-			PERFORM sched._dependency_add(p_caller, p_job, v_upstream, 'success', NULL, NULL, NULL, NULL);
-			v_changed := true;
-		END IF;
-	END LOOP;
+	SELECT coalesce(array_agg(DISTINCT j.job_id) FILTER (WHERE j.job_id IS NOT NULL), '{}'), array_agg(DISTINCT j.owner::oid),
+		min(n.name) FILTER (WHERE j.job_id IS NULL)
+	INTO v_wanted, v_owners, v_missing
+	FROM unnest(p_depends_on) AS n(name)
+	LEFT JOIN sched._job j ON j.name = n.name AND j.status <> 'deleted';
+	IF v_missing IS NOT NULL THEN
+		PERFORM sched._no_such_job(p_caller, v_missing);
+	ELSIF v_owners <> ARRAY[p_job.owner::oid] THEN
+		PERFORM sched._job_find(p_caller, j.job_id, 'see') FROM sched._job j WHERE j.job_id = ANY (v_wanted);
+	END IF;
+
+	IF EXISTS (SELECT FROM unnest(v_wanted) AS w(job_id)
+			   WHERE w.job_id = p_job.job_id OR sched._dependency_path(p_job.job_id, w.job_id) IS NOT NULL)
+	THEN
+		FOR v_upstream IN SELECT j.* FROM sched._job j WHERE j.job_id = ANY (v_wanted) ORDER BY j.job_id LOOP
+			PERFORM sched._dependency_refuse_cycle(p_job, v_upstream);
+		END LOOP;
+	END IF;
+	INSERT INTO sched._dependency (job_id, upstream_id, created_at)
+	SELECT p_job.job_id, w.job_id, sched._now()
+	FROM unnest(v_wanted) AS w(job_id)
+	ON CONFLICT (job_id, upstream_id) WHERE removed_at IS NULL DO NOTHING;
+	v_added := FOUND;
 	UPDATE sched._dependency SET removed_at = sched._now()
 	WHERE job_id = p_job.job_id AND removed_at IS NULL AND type = 'success'
 	  AND upstream_id <> ALL (v_wanted);
-	RETURN v_changed OR FOUND;
+	RETURN v_added OR FOUND;
 END $$;
 COMMENT ON FUNCTION sched._dependencies_set(oid, sched._job, text[]) IS 'Makes the success dependencies of a job those on the jobs named.';
 

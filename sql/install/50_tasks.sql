@@ -185,7 +185,9 @@ BEGIN
 			DETAIL = 'It has not ended yet.',
 			HINT = 'Cancel it first with sched.cancel_task().';
 	END IF;
-	/* No job depends on another here: nothing is downstream of a task. */
+	IF p_downstream THEN
+		RETURN sched._rerun_downstream(p_caller, v_task);
+	END IF;
 	RETURN sched._enqueue(v_task.job_id, least(v_task.scheduled_at, sched._now()), v_task.parameters,
 						  v_task.priority::int, v_task.run_id, p_task_id, NULL::bigint, NULL::int);
 END $$;
@@ -193,7 +195,7 @@ COMMENT ON FUNCTION sched._rerun_task(oid, bigint, boolean) IS 'Behind sched.rer
 CREATE FUNCTION sched.rerun_task(task_id bigint, downstream boolean DEFAULT false) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_as_owner';
-COMMENT ON FUNCTION sched.rerun_task(bigint, boolean) IS 'Runs a task that has ended once more, as a new task, whose task_id it returns.';
+COMMENT ON FUNCTION sched.rerun_task(bigint, boolean) IS 'Runs a task that has ended once more, as a new task, whose task_id it returns; with downstream also all that followed from it, in the same run.';
 
 /*
  * Everything that a task waits for.  All conditions are listed, not only those
@@ -263,6 +265,21 @@ BEGIN
 			format('attempt %s of %s ended: %s%s', v_row.attempt, v_row.max_attempts,
 				   coalesce(v_row.error, v_row.reason, 'without a word'),
 				   coalesce('; next at ' || v_row.retry_at, ''));
+	END IF;
+
+	/* those that it depends on */
+	IF v_row.status = 'waiting' THEN
+		RETURN QUERY
+			SELECT format('depends on job "%s"', e.depends_on), e.letter = 'S',
+				concat_ws(', ', format('%s: %s', e.type, CASE e.letter
+						WHEN 'S' THEN 'satisfied' WHEN 'F' THEN 'failed' WHEN 'U' THEN 'upstream failed'
+						WHEN 'K' THEN 'skipped' WHEN '-' THEN 'excludes' ELSE 'pending' END),
+					e.match, 'task ' || e.upstream_task || ' is ' || e.upstream_status, e.detail)
+			FROM sched._edges_of_task(p_task_id) AS e
+			ORDER BY e.edge;
+		RETURN QUERY SELECT 'dependencies allow it', false,
+			(SELECT concat_ws(', ', 'trigger_rule ' || n.rule, 'gives up at ' || n.give_up_at)
+			 FROM sched._node n WHERE n.task_id = p_task_id);
 	END IF;
 
 	/* room for it */

@@ -52,7 +52,7 @@ COMMENT ON FUNCTION sched._role_functions(text) IS 'The public functions that a 
 CREATE FUNCTION sched._view_functions() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY['_can_see', '_now', '_outcome_status', '_executor_name', '_live_task', '_live_jobs', '_attempt_before',
-	'_live_executors', '_pool_state', '_cluster_counts'];
+	'_live_executors', '_pool_state', '_cluster_counts', '_run_info'];
 COMMENT ON FUNCTION sched._view_functions() IS 'The private functions that the reader of a view needs.';
 
 /* A role that is there already is taken only if it is as harmless as a new one. */

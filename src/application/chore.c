@@ -22,6 +22,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "application/chore.h"
+#include "application/condition.h"
 #include "application/custom_trigger.h"
 #include "application/session.h"
 #include "catalog/pg_proc.h"
@@ -36,7 +37,8 @@
 #include "utils/syscache.h"
 
 static const SchedChoreHandler *const handlers[] = {
-	[SCHED_CHORE_NEXT_FIRE] = &sched_custom_trigger_chore
+	[SCHED_CHORE_NEXT_FIRE] = &sched_custom_trigger_chore,
+	[SCHED_CHORE_CONDITION] = &sched_condition_chore
 };
 
 StaticAssertDecl(lengthof(handlers) == SCHED_CHORE_KINDS,

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "application/current.h"
+#include "application/upstream.h"
 #include "catalog/pg_type.h"
 #include "infrastructure/clock.h"
 #include "mb/pg_wchar.h"
@@ -125,6 +126,7 @@ describe(const SchedCurrent *current)
 	StringInfoData out;
 	Datum		parameters = JsonbPGetDatum(current->job->parameters);
 	char		at[MAXDATELEN + 1];
+	StringInfoData upstream;
 
 	if (!sched_store_task(current->attempt.task_id, &row))
 		ereport(ERROR,
@@ -151,9 +153,13 @@ describe(const SchedCurrent *current)
 	append_id(&out, "missed_count",
 			  row.missed_count == 0 ? SCHED_UNSET : row.missed_count);
 	append_id(&out, "rerun_of", row.rerun_of);
-	appendStringInfo(&out, ", \"idempotency_key\": \"%lld-%lld-%d\"}",
+	appendStringInfo(&out, ", \"idempotency_key\": \"%lld-%lld-%d\"",
 					 (long long) row.run_id, (long long) row.task_id,
 					 current->attempt.attempt);
+	initStringInfo(&upstream);
+	if (sched_upstream_describe(row.task_id, &upstream))
+		appendStringInfo(&out, ", \"upstream\": %s", upstream.data);
+	appendStringInfoChar(&out, '}');
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
 											  CStringGetDatum(out.data)));
 }

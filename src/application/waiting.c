@@ -33,9 +33,11 @@
 #include "application/match.h"
 #include "application/record.h"
 #include "application/waiting.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
+#include "infrastructure/settings.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -44,6 +46,7 @@
 
 #define MAX_AT_ONCE		500		/* tasks of one transaction */
 #define MAX_ENDED		5000	/* tasks that end in one transaction */
+#define CONDITION_RETRY	(5 * USECS_PER_SEC)
 
 /* Which tasks watch a job. */
 typedef struct Watch
@@ -66,8 +69,11 @@ typedef struct Finding
 	bool		ended;			/* by this transaction */
 	int			mutex_count;
 	int64	   *mutexes;		/* jobs whose tasks exclude it */
+	int			hopeless;		/* pending edges that nothing will move */
+	TimestampTz moved_at;		/* when the last of its upstreams ended */
 	TimestampTz look_at;		/* 0: not by itself */
 	char	   *reason;			/* of the first letter that is not S */
+	char	   *stall;			/* of the first edge that is hopeless */
 	SchedNode	node;
 } Finding;
 
@@ -234,8 +240,9 @@ look_no_later_than(Finding *finding, TimestampTz at)
 
 /* What the edge makes of one upstream task. */
 static SchedEdgeLetter
-letter_of_task(int db, Finding *finding, const SchedEdge *edge, int64 task_id,
-			   TimestampTz now, char **reason)
+letter_of_task(int db, Finding *finding, int position,
+			   const SchedEdge *edge, int64 task_id, TimestampTz now,
+			   char **reason)
 {
 	int			attempt;
 	char		code = 0;
@@ -262,6 +269,8 @@ letter_of_task(int db, Finding *finding, const SchedEdge *edge, int64 task_id,
 			return SCHED_LETTER_UPSTREAM_FAILED;
 		}
 	}
+	if (final)
+		finding->moved_at = Max(finding->moved_at, at);
 	if (edge->type == SCHED_EDGE_START)
 	{
 		started = ended && code != SCHED_OUTCOME_RELEASED &&
@@ -276,6 +285,18 @@ letter_of_task(int db, Finding *finding, const SchedEdge *edge, int64 task_id,
 	else
 		letter = sched_edge_letter(edge->type, status, true,
 								   SCHED_CONDITION_UNKNOWN);
+	if (edge->type == SCHED_EDGE_CONDITIONAL && final &&
+		letter == SCHED_LETTER_PENDING)
+	{
+		/* at the commit; asked once more in case that there was no room */
+		SchedJob   *job = sched_store_job(finding->job_id);
+
+		if (job != NULL)
+			sched_pending_chore(job->owner, SCHED_CHORE_CONDITION,
+								finding->task_id, position);
+		look_no_later_than(finding, now + CONDITION_RETRY);
+		return SCHED_LETTER_PENDING;
+	}
 	if (letter == SCHED_LETTER_SATISFIED && edge->delay > 0 &&
 		at + edge->delay > now)
 	{
@@ -312,6 +333,31 @@ remember(const Finding *finding, int position, SchedEdgeLetter letter,
 	sched_store_insert_letters(&row, 1);
 }
 
+/* Will a task of the job come without somebody ordering it? */
+static bool
+may_come(int64 job_id)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[1] = {INT8OID};
+	Datum		args[1] = {Int64GetDatum(job_id)};
+	bool		isnull;
+
+	if (plan == NULL)
+	{
+		SPIPlanPtr	prepared = SPI_prepare("SELECT sched._may_come($1)", 1,
+										   types);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare _may_come");
+		plan = prepared;
+	}
+	if (SPI_execute_plan(plan, args, NULL, false, 1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "could not execute _may_come");
+	return DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+									  SPI_tuptable->tupdesc, 1, &isnull));
+}
+
 /* An edge that no task of the run answers. */
 static SchedEdgeLetter
 letter_by_match(int db, Finding *finding, int position, const SchedEdge *edge,
@@ -322,18 +368,24 @@ letter_by_match(int db, Finding *finding, int position, const SchedEdge *edge,
 
 	watch(db, edge->upstream_id, finding->task_id);
 	sched_match(edge, task, now, &match);
+	if (match.kind == SCHED_MATCH_SEVERAL &&
+		edge->type == SCHED_EDGE_CONDITIONAL)
+	{
+		match.kind = SCHED_MATCH_FOUND; /* a condition looks at the newest */
+		match.task_id = match.task_ids[0];
+	}
 	switch (match.kind)
 	{
 		case SCHED_MATCH_FOUND:
 			remember(finding, position, SCHED_LETTER_PENDING, match.task_id,
 					 NULL, now);
-			return letter_of_task(db, finding, edge, match.task_id, now,
-								  reason);
+			return letter_of_task(db, finding, position, edge, match.task_id,
+								  now, reason);
 		case SCHED_MATCH_SEVERAL:
 			letter = SCHED_LETTER_SATISFIED;
 			for (int i = 0; i < match.count; i++)
 				letter = worse(letter,
-							   letter_of_task(db, finding, edge,
+							   letter_of_task(db, finding, position, edge,
 											  match.task_ids[i], now, reason));
 			if (letter != SCHED_LETTER_PENDING)
 				remember(finding, position, letter, match.task_ids[0], *reason,
@@ -342,6 +394,11 @@ letter_by_match(int db, Finding *finding, int position, const SchedEdge *edge,
 		case SCHED_MATCH_NOT_YET:
 			if (edge->type == SCHED_EDGE_SOFT)
 				return sched_edge_letter_without_task(edge->type);
+			if (task->trigger_id == SCHED_UNSET && !may_come(edge->upstream_id))
+			{
+				*reason = "stalled: nothing will start a task of it";
+				finding->hopeless++;
+			}
 			return SCHED_LETTER_PENDING;
 		case SCHED_MATCH_NEVER:
 			if (edge->type == SCHED_EDGE_SOFT)
@@ -361,14 +418,41 @@ note_reason(Finding *finding, const SchedEdge *edge, SchedEdgeLetter letter,
 			const char *reason)
 {
 	SchedJob   *upstream;
+	char	  **place = letter == SCHED_LETTER_PENDING ? &finding->stall :
+		&finding->reason;
 
-	if (finding->reason != NULL || letter == SCHED_LETTER_SATISFIED ||
-		letter == SCHED_LETTER_PENDING)
+	if (*place != NULL || letter == SCHED_LETTER_SATISFIED ||
+		(letter == SCHED_LETTER_PENDING && reason == NULL))
 		return;
 	upstream = sched_store_job(edge->upstream_id);
-	finding->reason = psprintf("dependency on job \"%s\": %s",
+	*place = psprintf("dependency on job \"%s\": %s",
 							   upstream == NULL ? "?" : upstream->name,
 							   reason == NULL ? "not met" : reason);
+}
+
+/*
+ * Nothing will move it by itself.  That may be what somebody wants who orders the
+ * rest by hand; after a while it is taken for a mistake.
+ */
+static void
+check_stall(Finding *finding, const SchedTaskRow *task, TimestampTz now)
+{
+	TimestampTz since = Max(Max(task->created_at, task->scheduled_at),
+							finding->moved_at);
+
+	if (sched_stall_timeout == 0 ||
+		finding->decision != SCHED_DECISION_WAIT ||
+		finding->hopeless == 0 ||
+		finding->hopeless < finding->counts.pending)
+		return;
+	since += sched_stall_timeout * USECS_PER_SEC;
+	if (now >= since)
+	{
+		finding->decision = SCHED_DECISION_UPSTREAM_FAILED;
+		finding->reason = finding->stall;
+	}
+	else
+		look_no_later_than(finding, since);
 }
 
 /* Count the letters of a task.  False when it is no waiting task any more. */
@@ -425,7 +509,7 @@ find_out(int db, int64 task_id, TimestampTz now, Finding *finding)
 		}
 		if (letter == SCHED_LETTER_PENDING)
 			letter = upstream_task != 0 ?
-				letter_of_task(db, finding, &edge, upstream_task, now,
+				letter_of_task(db, finding, i, &edge, upstream_task, now,
 							   &reason) :
 				letter_by_match(db, finding, i, &edge, &task, now, &reason);
 		note_reason(finding, &edge, letter, reason);
@@ -449,6 +533,7 @@ find_out(int db, int64 task_id, TimestampTz now, Finding *finding)
 		else
 			look_no_later_than(finding, finding->node.give_up_at);
 	}
+	check_stall(finding, &task, now);
 	return true;
 }
 

@@ -57,6 +57,7 @@ int			sched_callback_timeout;
 int			sched_max_executors;
 int			sched_start_timeout;
 char	   *sched_executor_token;
+int			sched_stall_timeout;
 
 static const struct config_enum_entry retry_strategy_options[] = {
 	{"exponential_backoff", SCHED_RETRY_EXPONENTIAL_BACKOFF, false},
@@ -191,6 +192,9 @@ sched_settings_define(void)
 	define_seconds("sched.misfire_threshold",
 				   "An occurrence later than this has been missed, and the misfire policy decides.",
 				   &sched_misfire_threshold, 60, 0);
+	define_seconds("sched.stall_timeout",
+				   "How long a run may stand still that nothing will move by itself, 0 means for ever.",
+				   &sched_stall_timeout, 3600, 0);
 	define_seconds("sched.history_retention",
 				   "How long ended tasks are kept, 0 means for ever.",
 				   &sched_history_retention, 30 * 86400, 0);

@@ -865,3 +865,31 @@ sched_store_started_at(int64 task_id, TimestampTz *started_at)
 	table_close(relation, NoLock);
 	return found;
 }
+
+Jsonb *
+sched_store_result(int64 task_id)
+{
+	int64		hi;
+	Relation	relation = sched_store_open_segment(SCHED_SEGMENT_OUTCOME,
+													task_id, &hi);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	SysScanDesc scan = scan_task(relation, task_id, snapshot);
+	HeapTuple	tuple;
+	Jsonb	   *result = NULL;
+	bool		pushed = sched_store_push_snapshot();
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		v[OUT_COLUMNS + 8];
+		bool		n[OUT_COLUMNS + 8];
+
+		heap_deform_tuple(tuple, RelationGetDescr(relation), v, n);
+		if (DatumGetBool(v[OUT_FINAL - 1]) && !n[OUT_RESULT - 1])
+			result = DatumGetJsonbPCopy(v[OUT_RESULT - 1]);
+	}
+	sched_store_pop_snapshot(pushed);
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, NoLock);
+	return result;
+}

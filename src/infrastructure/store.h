@@ -178,6 +178,9 @@ extern bool sched_store_last_outcome(int64 task_id, int *attempt,
 									 char *status, bool *final,
 									 TimestampTz *finished_at);
 
+/* The result of a task that has ended, copied; NULL: none. */
+extern Jsonb *sched_store_result(int64 task_id);
+
 /* When the first attempt of a task that has ended started; false: none did. */
 extern bool sched_store_started_at(int64 task_id, TimestampTz *started_at);
 

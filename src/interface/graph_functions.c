@@ -11,16 +11,27 @@
  */
 #include "postgres.h"
 
+#include "application/attempt.h"
 #include "application/graph.h"
+#include "application/record.h"
 #include "application/rights.h"
+#include "application/tasks.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "infrastructure/clock.h"
+#include "infrastructure/pending.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "parser/parser.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 
 PG_FUNCTION_INFO_V1(sched_dependency_path);
+PG_FUNCTION_INFO_V1(sched_sql_edge_letter);
+PG_FUNCTION_INFO_V1(sched_sql_join_decision);
+PG_FUNCTION_INFO_V1(sched_enqueue_placed);
+PG_FUNCTION_INFO_V1(sched_sql_check_expression);
 
 /* A job that was reached, and from where. */
 typedef struct Reached
@@ -106,4 +117,114 @@ sched_dependency_path(PG_FUNCTION_ARGS)
 		level = next;
 	}
 	PG_RETURN_NULL();
+}
+
+/* ---------- rules ---------- */
+
+Datum
+sched_sql_edge_letter(PG_FUNCTION_ARGS)
+{
+	char	   *type_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *status_name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	SchedEdgeType type;
+	SchedTaskStatus status;
+	char		letter[2] = "";
+
+	if (!sched_edge_type_from_name(type_name, &type) ||
+		!sched_task_status_from_name(status_name, &status))
+		PG_RETURN_NULL();
+	letter[0] = (char) sched_edge_letter(type, status, PG_GETARG_BOOL(2),
+										 SCHED_CONDITION_UNKNOWN);
+	PG_RETURN_TEXT_P(cstring_to_text(letter));
+}
+
+/* Letters may be separated by whatever. */
+Datum
+sched_sql_join_decision(PG_FUNCTION_ARGS)
+{
+	char	   *rule_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *letters = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	SchedJoinRule rule;
+	SchedJoinCounts counts = {0};
+
+	if (!sched_join_rule_from_name(rule_name, &rule))
+		PG_RETURN_NULL();
+	for (char *c = letters; *c != '\0'; c++)
+		if (strchr("SFUKP", *c) != NULL)
+			sched_join_count_letter(&counts, (SchedEdgeLetter) *c);
+	PG_RETURN_TEXT_P(cstring_to_text(sched_join_decision_name(sched_join_decide(rule,
+																				&counts))));
+}
+
+/*
+ * Is it one expression, as far as the grammar goes?  Nothing is looked up in
+ * catalogs: whose names they are is decided when it is evaluated.
+ */
+Datum
+sched_sql_check_expression(PG_FUNCTION_ARGS)
+{
+	char	   *query = psprintf("SELECT (%s\n)",
+								 text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	List	   *parsed = raw_parser(query, RAW_PARSE_DEFAULT);
+	SelectStmt *select;
+
+	if (list_length(parsed) != 1)
+		PG_RETURN_BOOL(false);
+	select = (SelectStmt *) linitial_node(RawStmt, parsed)->stmt;
+	PG_RETURN_BOOL(IsA(select, SelectStmt) &&
+				   list_length(select->targetList) == 1 &&
+				   select->fromClause == NIL && select->op == SETOP_NONE &&
+				   select->whereClause == NULL &&
+				   select->groupClause == NIL && select->sortClause == NIL);
+}
+
+/* ---------- once more ---------- */
+
+/* A task whose row in _node the caller has written. */
+Datum
+sched_enqueue_placed(PG_FUNCTION_ARGS)
+{
+	SchedTaskRow row = {0};
+	QLaneSpec	lane;
+	QTaskSpec	spec = {0};
+	SchedJob   *job;
+	uint32		generation;
+	TimestampTz now = sched_clock_now();
+
+	sched_shmem_require();
+	sched_require_owner("_enqueue_placed");
+	for (int i = 0; i < 5; i++)
+		if (PG_ARGISNULL(i))
+			elog(ERROR, "_enqueue_placed() lacks an argument");
+	generation = sched_pending_job_generation();
+	job = sched_store_job(PG_GETARG_INT64(1));
+	if (job == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("job %lld does not exist",
+						(long long) PG_GETARG_INT64(1))));
+	row.task_id = PG_GETARG_INT64(0);
+	row.job_id = job->job_id;
+	row.run_id = PG_GETARG_INT64(2);
+	row.rerun_of = PG_GETARG_INT64(3);
+	row.trigger_id = SCHED_UNSET;
+	row.scheduled_at = PG_GETARG_TIMESTAMPTZ(4);
+	row.created_at = now;
+	row.parameters = PG_ARGISNULL(5) ? NULL : PG_GETARG_JSONB_P(5);
+	row.priority = PG_ARGISNULL(6) ? 0 : PG_GETARG_INT32(6);
+	row.placed = true;
+	sched_record_tasks(&row, 1);
+
+	sched_lane_spec(job, &lane);
+	spec.task_id = row.task_id;
+	spec.run_id = row.run_id;
+	spec.due_at = Max(row.scheduled_at, now);
+	spec.priority = row.priority != 0 ? row.priority : job->priority;
+	spec.attempt = 1;
+	spec.waits = spec.evaluate = !PG_ARGISNULL(7) && PG_GETARG_BOOL(7);
+	spec.rule = job->trigger_rule;
+	if (spec.waits && job->dependency_timeout > 0)
+		spec.give_up_at = now + job->dependency_timeout;
+	sched_pending_add_task(&lane, &spec, generation);
+	PG_RETURN_VOID();
 }

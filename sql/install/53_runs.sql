@@ -1,0 +1,340 @@
+/*
+ * Runs: what belongs to them, what they have come to, what they wait for; and
+ * doing a part of one again.
+ */
+
+CREATE FUNCTION sched._edge_letter(type text, status text, started boolean) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sched_sql_edge_letter';
+COMMENT ON FUNCTION sched._edge_letter(text, text, boolean) IS 'What an edge makes of the state of an upstream task.';
+
+CREATE FUNCTION sched._join_decision(rule text, letters text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sched_sql_join_decision';
+COMMENT ON FUNCTION sched._join_decision(text, text) IS 'What a join rule says of letters such as S,F,P.';
+
+CREATE FUNCTION sched._enqueue_placed(task_id bigint, job_id bigint, run_id bigint, rerun_of bigint,
+	scheduled_at timestamptz, parameters jsonb, priority int, waits boolean) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'sched_enqueue_placed';
+COMMENT ON FUNCTION sched._enqueue_placed(bigint, bigint, bigint, bigint, timestamptz, jsonb, int, boolean) IS 'Makes a task whose place in its run has been written.';
+
+/* The edges of a task: what they were matched to, and their letters now. */
+CREATE FUNCTION sched._edges_of_task(p_task_id bigint)
+RETURNS TABLE (edge int, depends_on text, type text, match text, upstream_task bigint, upstream_status text,
+	letter text, detail text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	v_node		sched._node;
+	v_now		timestamptz := sched._now();
+	v_edge		record;
+	v_letter	record;
+	v_end		record;
+BEGIN
+	SELECT n.* INTO v_node FROM sched._node n WHERE n.task_id = p_task_id;
+	FOR v_edge IN
+		SELECT (u.n - 1)::int AS edge, j.name, d.type, d.match, d.delay, d.condition, d.upstream_id, nullif(u.task_id, 0) AS task_id
+		FROM unnest(v_node.in_edges, v_node.in_tasks) WITH ORDINALITY AS u(dependency_id, task_id, n)
+		JOIN sched._dependency d ON d.dependency_id = u.dependency_id
+		JOIN sched._job j ON j.job_id = d.upstream_id
+		ORDER BY u.n
+	LOOP
+		edge := v_edge.edge;
+		depends_on := v_edge.name;
+		type := v_edge.type;
+		match := coalesce(v_edge.match, CASE WHEN v_edge.task_id IS NULL THEN 'since_last_run' ELSE 'same_run' END);
+		upstream_task := v_edge.task_id;
+		upstream_status := NULL;
+		letter := 'P';
+		detail := NULL;
+		SELECT max(l.upstream_task) AS task_id, max(l.letter::text) FILTER (WHERE l.letter <> 'P') AS letter,
+			max(l.reason) AS reason
+		INTO v_letter
+		FROM sched._letter l WHERE l.task_id = p_task_id AND l.edge = v_edge.edge;
+		upstream_task := coalesce(v_letter.task_id, upstream_task);
+		IF upstream_task IS NOT NULL THEN
+			SELECT o.status, o.finished_at, o.started_at INTO v_end
+			FROM sched._outcome o WHERE o.task_id = upstream_task AND o.final;
+			upstream_status := coalesce(sched._outcome_status(v_end.status),
+				(SELECT l.status FROM sched._live_task(upstream_task) AS l), 'waiting');
+		END IF;
+		IF v_edge.type = 'mutex' THEN
+			letter := '-';
+			match := NULL;
+			SELECT format('%s of its tasks run, %s are ready', l.running, l.ready) INTO detail
+			FROM sched._live_jobs() AS l WHERE l.job_id = v_edge.upstream_id;
+			detail := coalesce(detail, 'no task of it is live');
+		ELSIF v_letter.letter IS NOT NULL THEN
+			letter := v_letter.letter;
+			detail := v_letter.reason;
+		ELSIF upstream_task IS NOT NULL THEN
+			letter := sched._edge_letter(v_edge.type, upstream_status,
+				EXISTS (SELECT FROM sched._outcome o WHERE o.task_id = upstream_task AND o.started_at IS NOT NULL));
+			IF v_edge.type = 'conditional' AND letter = 'P' AND v_end.status IS NOT NULL THEN
+				detail := 'its condition is being evaluated';
+			ELSIF letter = 'S' AND v_end.finished_at + v_edge.delay > v_now AND v_edge.type <> 'start' THEN
+				letter := 'P';
+				detail := format('its delay ends at %s', v_end.finished_at + v_edge.delay);
+			END IF;
+		ELSE
+			detail := 'no task of it matches yet';
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION sched._edges_of_task(bigint) IS 'The edges of a task and their letters.';
+
+CREATE TYPE sched._run AS
+(
+	status			text,
+	started_at		timestamptz,
+	finished_at		timestamptz,
+	tasks			jsonb,
+	task_count		int,
+	critical_path	text,
+	waits_for		text
+);
+COMMENT ON TYPE sched._run IS 'What a run has come to.';
+
+/* The tasks of a run; of one that was run again only the newest. */
+CREATE FUNCTION sched._run_tasks(p_run_id bigint) RETURNS bigint[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (
+		WITH member AS MATERIALIZED (
+			SELECT t.task_id, t.rerun_of FROM sched._task t
+			WHERE t.task_id = ANY (ARRAY(SELECT n.task_id FROM sched._node n WHERE n.run_id = p_run_id) || p_run_id))
+		SELECT array_agg(m.task_id ORDER BY m.task_id) FROM member m
+		WHERE NOT EXISTS (SELECT FROM member later WHERE later.rerun_of = m.task_id));
+END $$;
+COMMENT ON FUNCTION sched._run_tasks(bigint) IS 'The tasks of a run, without those that were run again.';
+
+/* From the task that ended last back over the upstream that each waited longest for. */
+CREATE FUNCTION sched._run_critical_path(p_tasks bigint[]) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_task	bigint;
+	v_job	text;
+	v_path	text;
+BEGIN
+	SELECT o.task_id INTO v_task FROM sched._outcome o
+	WHERE o.task_id = ANY (p_tasks) AND o.final
+	ORDER BY o.finished_at DESC, o.task_id DESC LIMIT 1;
+	FOR i IN 1 .. 1000 LOOP
+		EXIT WHEN v_task IS NULL;
+		SELECT j.name INTO v_job FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id WHERE t.task_id = v_task;
+		v_path := concat_ws(' -> ', v_job, v_path);
+		SELECT o.task_id INTO v_task
+		FROM sched._node n, unnest(n.in_tasks) AS u(task_id), sched._outcome o
+		WHERE n.task_id = v_task AND o.task_id = u.task_id AND o.final
+		ORDER BY o.finished_at DESC, o.task_id DESC LIMIT 1;
+	END LOOP;
+	RETURN v_path;
+END $$;
+COMMENT ON FUNCTION sched._run_critical_path(bigint[]) IS 'The chain of jobs that decided when a run ended.';
+
+CREATE FUNCTION sched.__run_info(p_caller oid, p_run_id bigint) RETURNS sched._run
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_tasks	bigint[];
+	v_run	sched._run;
+	v_word	record;
+BEGIN
+	/* The caller is whoever reads the view, and may as well call this himself. */
+	IF NOT coalesce(sched._may(p_caller,
+		(SELECT j.owner::oid FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
+		 WHERE t.task_id = p_run_id), 'see'), false)
+	THEN
+		RETURN NULL;
+	END IF;
+	v_tasks := sched._run_tasks(p_run_id);
+	SELECT jsonb_object_agg(s.status, s.n), sum(s.n)::int, min(s.started_at), max(s.finished_at)
+	INTO v_run.tasks, v_run.task_count, v_run.started_at, v_run.finished_at
+	FROM (SELECT t.status, count(*) AS n, min(t.started_at) AS started_at, max(t.finished_at) AS finished_at
+		  FROM sched.tasks t WHERE t.task_id = ANY (v_tasks) GROUP BY t.status) AS s;
+	SELECT coalesce(sum(e.value::int) FILTER (WHERE e.key IN ('ready', 'assigned', 'running', 'waiting_retry')), 0) AS busy,
+		coalesce(sum(e.value::int) FILTER (WHERE e.key = 'scheduled'), 0) AS scheduled,
+		coalesce(sum(e.value::int) FILTER (WHERE e.key = 'waiting'), 0) AS waiting
+	INTO v_word
+	FROM jsonb_each_text(v_run.tasks) AS e;
+	v_run.status := CASE
+		WHEN v_word.busy > 0 THEN 'running'
+		WHEN v_word.scheduled > 0 THEN 'scheduled'
+		WHEN v_word.waiting > 0 THEN 'waiting'
+		WHEN v_run.tasks ?| ARRAY['failed', 'timeout', 'upstream_failed', 'missed'] THEN 'failed'
+		WHEN v_run.tasks ? 'cancelled' THEN 'cancelled'
+		WHEN v_run.tasks ? 'completed' THEN 'completed'
+		ELSE 'skipped' END;
+	IF v_word.busy + v_word.scheduled + v_word.waiting > 0 THEN
+		v_run.finished_at := NULL;
+	END IF;
+	IF v_word.waiting > 0 AND v_word.busy + v_word.scheduled = 0 THEN
+		/* of a run that moves, its next step says it */
+		SELECT string_agg(format('%s: %s', w.job_name, w.waits_for), '; ' ORDER BY w.task_id) INTO v_run.waits_for
+		FROM (SELECT t.task_id, t.job_name,
+				(SELECT string_agg(concat_ws(' ', e.depends_on, '(' || e.detail || ')'), ', ' ORDER BY e.edge)
+				 FROM sched._edges_of_task(t.task_id) AS e WHERE e.letter IN ('P', '-')) AS waits_for
+			  FROM sched.tasks t WHERE t.task_id = ANY (v_tasks) AND t.status = 'waiting'
+			  ORDER BY t.task_id LIMIT 10) AS w;
+		/* nobody of those that it waits for will come by itself */
+		IF NOT EXISTS
+			(SELECT FROM sched.tasks t, sched._edges_of_task(t.task_id) AS e, sched._job j
+			 WHERE t.task_id = ANY (v_tasks) AND t.status = 'waiting' AND e.letter IN ('P', '-')
+			   AND j.name = e.depends_on AND j.status <> 'deleted'
+			   AND CASE WHEN e.letter = '-' OR e.detail LIKE 'its %' THEN true
+						WHEN e.upstream_task IS NULL THEN sched._may_come(j.job_id)
+						ELSE e.upstream_task <> ALL (v_tasks) END)
+		THEN
+			v_run.status := 'stalled';
+		END IF;
+	END IF;
+	IF v_run.task_count > 1 THEN
+		v_run.critical_path := sched._run_critical_path(v_tasks);
+	END IF;
+	RETURN v_run;
+END $$;
+COMMENT ON FUNCTION sched.__run_info(oid, bigint) IS 'Behind sched._run_info().';
+CREATE FUNCTION sched._run_info(run_id bigint) RETURNS sched._run
+LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'sched_as_owner';
+COMMENT ON FUNCTION sched._run_info(bigint) IS 'What a run has come to, for views.';
+
+/*
+ * Will a task of the job come without somebody ordering it?  It, or one that it
+ * depends on, has a trigger that will fire, or a task that has not ended.
+ */
+CREATE FUNCTION sched._may_come(p_job_id bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_jobs	bigint[];
+BEGIN
+	WITH RECURSIVE up AS (
+		SELECT p_job_id AS job_id
+		UNION
+		SELECT d.upstream_id FROM up JOIN sched._dependency d ON d.job_id = up.job_id
+		WHERE d.removed_at IS NULL AND d.type <> 'mutex')
+	SELECT array_agg(up.job_id) INTO v_jobs
+	FROM up JOIN sched._job j ON j.job_id = up.job_id
+	WHERE j.status IN ('active', 'paused');
+	RETURN EXISTS (SELECT FROM sched._trigger t LEFT JOIN sched._trigger_state s ON s.trigger_id = t.trigger_id
+				   WHERE t.job_id = ANY (v_jobs)
+					 AND (s.next_fire_at IS NOT NULL OR t.kind IN ('after', 'startup', 'event', 'custom')))
+		OR EXISTS (SELECT FROM sched._live_jobs() AS l WHERE l.job_id = ANY (v_jobs))
+		OR EXISTS (SELECT FROM sched._future f JOIN sched._task t ON t.task_id = f.task_id
+				   WHERE t.job_id = ANY (v_jobs));
+END $$;
+COMMENT ON FUNCTION sched._may_come(bigint) IS 'Will a task of the job come by itself?';
+
+CREATE VIEW sched.runs WITH (security_barrier) AS
+SELECT t.run_id,
+	j.name AS root_job,
+	(r.run).status AS status,
+	(r.run).started_at AS started_at,
+	(r.run).finished_at AS finished_at,
+	(r.run).tasks AS tasks,
+	(r.run).task_count AS task_count,
+	(r.run).critical_path AS critical_path,
+	(r.run).waits_for AS waits_for,
+	t.job_id AS root_job_id,
+	t.scheduled_at,
+	t.created_at,
+	pg_catalog.pg_get_userbyid(j.owner) AS owner
+FROM sched._task t
+JOIN sched._job j ON j.job_id = t.job_id
+CROSS JOIN LATERAL (SELECT sched._run_info(t.run_id) AS run OFFSET 0) AS r
+WHERE t.task_id = t.run_id AND sched._can_see(j.owner::oid)
+ORDER BY t.task_id DESC;
+COMMENT ON VIEW sched.runs IS 'Runs, newest first: a task and all that follow from it through dependencies.';
+COMMENT ON COLUMN sched.runs.status IS 'scheduled, running, waiting (for tasks of other runs, or a delay), stalled (nothing will happen by itself); then failed, cancelled, skipped or completed.';
+COMMENT ON COLUMN sched.runs.tasks IS 'How many tasks there are of each status; of a task that was run again the newest counts.';
+COMMENT ON COLUMN sched.runs.critical_path IS 'From the root to the task that ended last: the jobs that decided when.';
+COMMENT ON COLUMN sched.runs.waits_for IS 'What the tasks of a run that does not move wait for.';
+
+/*
+ * Once more from a task that has ended, with all that followed from it: new tasks
+ * in the same run.  Those that they depend on and that are not done again are
+ * taken as they are now, the newest of each.
+ */
+CREATE FUNCTION sched._rerun_downstream(p_caller oid, p_task sched._task) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_old	bigint[];
+	v_new	bigint[];
+	v_task	record;
+	v_node	sched._node;
+BEGIN
+	WITH RECURSIVE follow AS (
+		SELECT p_task.task_id AS task_id
+		UNION
+		SELECT o.task_id FROM follow f JOIN sched._node n ON n.task_id = f.task_id
+		CROSS JOIN LATERAL unnest(n.out_tasks) AS o(task_id))
+	SELECT array_agg(f.task_id ORDER BY f.task_id) INTO v_old FROM follow f;
+	SELECT t.task_id, j.name INTO v_task
+	FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
+	WHERE t.task_id = ANY (v_old)
+	  AND NOT EXISTS (SELECT FROM sched._outcome o WHERE o.task_id = t.task_id AND o.final)
+	ORDER BY t.task_id LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('cannot run task %s and what followed again', p_task.task_id),
+			DETAIL = format('Task %s of job "%s" has not ended yet.', v_task.task_id, v_task.name),
+			HINT = 'Wait for it, or cancel it with sched.cancel_task().';
+	END IF;
+	FOR v_task IN
+		SELECT t.task_id, j.owner::oid AS owner FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
+		WHERE t.task_id = ANY (v_old)
+	LOOP
+		PERFORM sched._check_right(p_caller, v_task.owner, 'operate', format('task %s', v_task.task_id));
+	END LOOP;
+	/* of jobs that are still there */
+	SELECT array_agg(t.task_id ORDER BY t.task_id), array_agg(nextval('sched._task_id_seq') ORDER BY t.task_id)
+	INTO v_old, v_new
+	FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
+	WHERE t.task_id = ANY (v_old)
+	  AND (j.status IN ('active', 'paused') OR t.task_id = p_task.task_id);
+
+	FOR v_task IN
+		SELECT t.*, m.new_id, j.dependency_timeout
+		FROM unnest(v_old, v_new) AS m(old_id, new_id)
+		JOIN sched._task t ON t.task_id = m.old_id
+		JOIN sched._job j ON j.job_id = t.job_id
+		ORDER BY m.old_id
+	LOOP
+		SELECT n.* INTO v_node FROM sched._node n WHERE n.task_id = v_task.task_id;
+		IF v_task.task_id = p_task.task_id THEN
+			v_node.in_edges := NULL;
+			v_node.in_tasks := NULL;
+			v_node.rule := NULL;
+		ELSE
+			INSERT INTO sched._letter (task_id, edge, letter, upstream_task, decided_at)
+			SELECT v_task.new_id, u.n - 1, 'P', coalesce(
+				/* its newest rerun */
+				(WITH RECURSIVE again AS (
+					SELECT u.task_id
+					UNION
+					SELECT t.task_id FROM again a, sched._node n JOIN sched._task t ON t.task_id = n.task_id
+					WHERE n.run_id = v_task.run_id AND t.rerun_of = a.task_id)
+				 SELECT max(a.task_id) FROM again a)), sched._now()
+			FROM (SELECT e.n, coalesce(nullif(e.task_id, 0),
+						(SELECT max(l.upstream_task) FROM sched._letter l
+						 WHERE l.task_id = v_task.task_id AND l.edge = e.n - 1)) AS task_id
+				  FROM unnest(v_node.in_tasks) WITH ORDINALITY AS e(task_id, n)) AS u
+			WHERE u.task_id IS NOT NULL AND u.task_id <> ALL (v_old);
+		END IF;
+		INSERT INTO sched._node (task_id, run_id, job_id, rule, give_up_at, in_edges, in_tasks, out_tasks, out_types)
+		SELECT v_task.new_id, v_task.run_id, v_task.job_id, v_node.rule,
+			CASE WHEN v_node.rule IS NOT NULL THEN sched._now() + v_task.dependency_timeout END,
+			v_node.in_edges,
+			(SELECT array_agg(coalesce(v_new[array_position(v_old, u.task_id)], 0) ORDER BY u.n)
+			 FROM unnest(v_node.in_tasks) WITH ORDINALITY AS u(task_id, n)),
+			(SELECT array_agg(v_new[array_position(v_old, u.task_id)] ORDER BY u.n)
+			 FROM unnest(v_node.out_tasks) WITH ORDINALITY AS u(task_id, n) WHERE u.task_id = ANY (v_old)),
+			(SELECT string_agg(substr(v_node.out_types, u.n::int, 1), '' ORDER BY u.n)
+			 FROM unnest(v_node.out_tasks) WITH ORDINALITY AS u(task_id, n) WHERE u.task_id = ANY (v_old));
+		PERFORM sched._enqueue_placed(v_task.new_id, v_task.job_id, v_task.run_id, v_task.task_id,
+			least(v_task.scheduled_at, sched._now()), v_task.parameters, v_task.priority::int, v_node.rule IS NOT NULL);
+	END LOOP;
+	RETURN v_new[array_position(v_old, p_task.task_id)];
+END $$;
+COMMENT ON FUNCTION sched._rerun_downstream(oid, sched._task) IS 'Makes new tasks for one and all that followed from it.';
