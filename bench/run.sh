@@ -16,7 +16,7 @@ results=$tree/bench/results
 
 names=("$@")
 if [ ${#names[@]} -eq 0 ]; then
-	names=(due_at_once sql_tasks latency million_jobs fires old_snapshot)
+	names=(due_at_once sql_tasks latency million_jobs fires old_snapshot dependencies)
 fi
 for name in "${names[@]}"; do
 	[ -e "$tree/bench/cases/$name.sh" ] ||

@@ -281,6 +281,9 @@ BEGIN
 		RETURN NEXT format('  task %-9s %-30s %s', v_row.task_id, sched._line(v_row.name, 30),
 			CASE
 				WHEN v_row.job_status = 'paused' THEN 'for its job to be resumed'
+				WHEN v_row.status = 'waiting' THEN coalesce('for ' ||
+					(SELECT sched._line(string_agg(concat_ws(', ', e.depends_on, 'which is ' || e.upstream_status), '; ' ORDER BY e.edge), 60)
+					 FROM sched._edges_of_task(v_row.task_id) AS e WHERE e.letter IN ('P', '-')), 'for others')
 				WHEN v_row.status = 'waiting_retry' THEN
 					format('for its retry%s', coalesce(' in ' || sched._span(CASE WHEN v_row.retry_at IS NOT NULL THEN greatest(v_row.retry_at - v_now, interval '0') END), ''))
 				ELSE coalesce('for ' || v_row.holds, 'for a worker') END);

@@ -346,6 +346,7 @@ note_member(const Member *m, uint32 generation, TimestampTz now)
 	spec.task_id = m->row->task_id;
 	spec.run_id = m->row->run_id;
 	spec.due_at = Max(m->row->scheduled_at, m->row->created_at);
+	spec.scheduled_at = m->row->scheduled_at;
 	spec.priority = m->row->priority != 0 ? m->row->priority :
 		m->job->priority;
 	spec.attempt = 1;

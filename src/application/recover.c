@@ -22,6 +22,7 @@
 #include "application/record.h"
 #include "application/recover.h"
 #include "application/routing.h"
+#include "application/waiting.h"
 #include "application/tasks.h"
 #include "application/watch.h"
 #include "catalog/pg_type.h"
@@ -148,13 +149,19 @@ typedef struct Entering
 static void
 enter(int db, Entering *entering, TimestampTz now)
 {
+	bool		stray[ENTER_ROWS];
+
 	if (entering->count == 0)
 		return;
 	sched_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < entering->count; i++)
-		(void) sched_queue_add(db, &entering->lanes[i], &entering->tasks[i],
-							   true, now);
+		stray[i] = sched_queue_add(db, &entering->lanes[i],
+								   &entering->tasks[i], true,
+								   now) == Q_STRAY;
 	sched_unlock();
+	for (int i = 0; i < entering->count; i++)
+		if (stray[i])
+			sched_waiting_stray(entering->tasks[i].task_id);
 	entering->count = 0;
 }
 
@@ -344,6 +351,7 @@ sched_recover_all(int db)
 	reading = true;
 	first = !database->executors_loaded;
 	database->rescan = false;
+	database->strays = false;
 	database->loaded = true;
 	database->horizon = horizon;
 	sched_unlock();

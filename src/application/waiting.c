@@ -77,6 +77,9 @@ typedef struct Finding
 	SchedNode	node;
 } Finding;
 
+static int64 *strays;			/* in TopMemoryContext */
+static int	stray_count;
+static int	stray_capacity;
 static int64 rung[MAX_AT_ONCE];
 static int	rung_count;
 static HTAB *watches;
@@ -203,6 +206,8 @@ sched_waiting_recheck(int db, bool all)
 	rung_count = 0;
 	look_again_all(db, now);
 	sched_shared->databases[db].watches = watch_total;
+	if (sched_shared->databases[db].strays)
+		sched_shared->databases[db].rescan = true;
 	while ((task = sched_queue_next_task(db, &cursor)) != NULL)
 		if (task->status == SCHED_TASK_WAITING && (all || !task->counted))
 			sched_queue_evaluate(task, now);
@@ -564,17 +569,26 @@ end_it(Finding *finding, TimestampTz now)
 	return true;
 }
 
-static bool
-is_waiting(int db, int64 task_id)
+/* What memory says of a task. */
+typedef enum Whereabouts
+{
+	WAITS,
+	NOT_THERE,					/* ended, or there was no room for it */
+	ELSEWHERE					/* it waits no longer */
+} Whereabouts;
+
+static Whereabouts
+whereabouts(int db, int64 task_id)
 {
 	QTask	   *task;
-	bool		waiting;
+	Whereabouts result;
 
 	sched_lock(LW_SHARED);
 	task = sched_queue_find(db, task_id);
-	waiting = task != NULL && task->status == SCHED_TASK_WAITING;
+	result = task == NULL ? NOT_THERE :
+		task->status == SCHED_TASK_WAITING ? WAITS : ELSEWHERE;
 	sched_unlock();
-	return waiting;
+	return result;
 }
 
 static int
@@ -619,7 +633,8 @@ end_followers(int db, List *ended, TimestampTz now)
 		{
 			Finding    *finding;
 
-			if ((i > 0 && next[i] == next[i - 1]) || !is_waiting(db, next[i]))
+			if ((i > 0 && next[i] == next[i - 1]) ||
+				whereabouts(db, next[i]) != WAITS)
 				continue;
 			finding = palloc(sizeof(Finding));
 			if (find_out(db, next[i], now, finding) &&
@@ -647,6 +662,72 @@ sched_waiting_rings(QTask *task)
 	task->counted = false;
 	rung[rung_count++] = task->task_id;
 	return true;
+}
+
+void
+sched_waiting_stray(int64 task_id)
+{
+	if (stray_count == stray_capacity)
+	{
+		stray_capacity = Max(256, stray_capacity * 2);
+		strays = strays == NULL ?
+			MemoryContextAllocHuge(TopMemoryContext,
+								   stray_capacity * sizeof(int64)) :
+			repalloc_huge(strays, stray_capacity * sizeof(int64));
+	}
+	strays[stray_count++] = task_id;
+}
+
+/* Those of which something has been heard. */
+static void
+take_strays(int db)
+{
+	SchedDatabase *database = &sched_shared->databases[db];
+	int64		heard[SCHED_MOVED_RING];
+	int			count;
+
+	if (!database->strays)
+		return;
+	sched_lock(LW_EXCLUSIVE);
+	count = database->stray_count;
+	memcpy(heard, database->stray, count * sizeof(int64));
+	database->stray_count = 0;
+	if (database->stray_overflow)
+		database->rescan = true;	/* reads all of them anew */
+	database->stray_overflow = false;
+	sched_unlock();
+	for (int i = 0; i < count; i++)
+		sched_waiting_stray(heard[i]);
+	while (stray_count > 0 && rung_count < MAX_AT_ONCE)
+		rung[rung_count++] = strays[--stray_count];
+}
+
+/*
+ * A task that was left out of memory while it waited, and need not wait any
+ * longer: it goes in as one that is ready.
+ */
+static void
+let_in(const Finding *finding, TimestampTz now)
+{
+	uint32		generation = sched_pending_job_generation();
+	SchedJob   *job = sched_store_job(finding->job_id);
+	SchedTaskRow row;
+	QLaneSpec	lane;
+	QTaskSpec	spec = {0};
+
+	if (job == NULL || !sched_store_task(finding->task_id, &row))
+		return;
+	sched_lane_spec(job, &lane);
+	spec.task_id = row.task_id;
+	spec.run_id = row.run_id;
+	spec.due_at = now;
+	spec.scheduled_at = row.scheduled_at;
+	spec.has_parameters = row.parameters != NULL;
+	spec.priority = row.priority != 0 ? row.priority : job->priority;
+	spec.attempt = 1;
+	spec.serial = row.trigger_id != SCHED_UNSET &&
+		job->overlap_policy != SCHED_OVERLAP_ALLOW;
+	sched_pending_add_task(&lane, &spec, generation);
 }
 
 /* May the task start, as far as mutexes go?  With the lock held. */
@@ -703,8 +784,14 @@ sched_waiting_turn(int db)
 	uint64		before;
 	MemoryContext context;
 	MemoryContext old;
+	Whereabouts where;
+	int			attempt;
+	char		code;
+	bool		final;
+	TimestampTz at;
 
 	take_moved(db);
+	take_strays(db);
 	if (rung_count == 0)
 		return false;
 
@@ -724,10 +811,18 @@ sched_waiting_turn(int db)
 		if (!find_out(db, rung[i], now, finding))
 			continue;
 		count++;
+		where = whereabouts(db, finding->task_id);
+		if (where == NOT_THERE &&
+			sched_store_last_outcome(finding->task_id, &attempt, &code,
+									 &final, &at))
+			continue;			/* over, or at least begun */
 		if ((finding->decision == SCHED_DECISION_SKIP ||
 			 finding->decision == SCHED_DECISION_UPSTREAM_FAILED) &&
-			is_waiting(db, finding->task_id) && end_it(finding, now))
+			where != ELSEWHERE && end_it(finding, now))
 			ended = lappend(ended, finding);
+		else if (finding->decision == SCHED_DECISION_RUN &&
+				 where == NOT_THERE && finding->mutex_count == 0)
+			let_in(finding, now);
 		CHECK_FOR_INTERRUPTS();
 	}
 	/* what begins later is in none of the snapshots that were read by */

@@ -16,6 +16,9 @@ extern bool sched_waiting_rings(QTask *task);
 /* Look at those, and at tasks that wait for what has happened meanwhile. */
 extern bool sched_waiting_turn(int db);
 
+/* A waiting task was read that memory has no room for. */
+extern void sched_waiting_stray(int64 task_id);
+
 /* Look at every waiting task again: after an error, and at the start. */
 extern void sched_waiting_recheck(int db, bool all);
 

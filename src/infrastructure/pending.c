@@ -687,13 +687,15 @@ apply_note(const Note * note, int me, TimestampTz now)
 			task = sched_queue_find(me, note->id);
 			if (task != NULL)
 				sched_queue_letter(task, note->flag, note->xid, now);
-			else if (db->spilled_lanes > 0)
-				db->want_refill = true; /* it may be one that was left out */
+			else
+				sched_shmem_note_stray(db, note->id);
 			break;
 		case NOTE_EVALUATE:
 			task = sched_queue_find(me, note->id);
 			if (task != NULL)
 				sched_queue_evaluate(task, now);
+			else
+				sched_shmem_note_stray(db, note->id);
 			break;
 		case NOTE_MOVED:
 			sched_shmem_note_moved(db, note->id);

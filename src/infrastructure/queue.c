@@ -41,6 +41,7 @@ typedef struct QueueShared
 	uint32		tasks_touched;	/* never used beyond: not on the free list */
 	uint32		lanes_touched;
 	uint32		tasks_used;
+	uint32		tasks_waiting;	/* of them: for their dependencies */
 	uint32		free_task;
 	uint32		free_lane;
 	int			stuck_lanes;	/* without room for their class */
@@ -325,7 +326,10 @@ change_status(QTask *task, SchedTaskStatus to)
 	if (sched_task_status_occupies_job(from))
 		lane->occupied--;
 	if (from == SCHED_TASK_WAITING)
+	{
 		lane->waiting--;
+		queue->tasks_waiting--;
+	}
 
 	task->status = to;
 
@@ -339,7 +343,10 @@ change_status(QTask *task, SchedTaskStatus to)
 	if (sched_task_status_occupies_job(to))
 		lane->occupied++;
 	if (to == SCHED_TASK_WAITING)
+	{
 		lane->waiting++;
+		queue->tasks_waiting++;
+	}
 	if (task->executor != 0 && !sched_task_status_holds_lease(to))
 		sched_executor_unlink(task);
 }
@@ -685,6 +692,12 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 
 	if (sched_queue_find(db, new->task_id) != NULL)
 		return Q_DUPLICATE;
+	/* those who wait must not leave the others without room */
+	if (new->waits && queue->tasks_waiting >= queue->task_capacity / 2)
+	{
+		sched_shared->databases[db].strays = true;
+		return Q_STRAY;
+	}
 	lane = make_lane(db, spec);
 	if (lane == NULL ||
 		(lane->spill_lo != SCHED_NO_SPILL && !refill) ||

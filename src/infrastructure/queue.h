@@ -205,7 +205,8 @@ typedef enum QAdd
 {
 	Q_ADDED,
 	Q_DUPLICATE,				/* it is there already */
-	Q_LEFT_OUT					/* no room: it stays in its table for now */
+	Q_LEFT_OUT,					/* no room: it stays in its table for now */
+	Q_STRAY						/* it waits, and will be read when it matters */
 } QAdd;
 
 /* Allocation, for shmem.c. */

@@ -167,3 +167,15 @@ sched_shmem_note_moved(SchedDatabase *db, int64 job_id)
 		db->moved[db->moved_count++] = job_id;
 	sched_wake_scheduler(db);
 }
+
+void
+sched_shmem_note_stray(SchedDatabase *db, int64 task_id)
+{
+	if (!db->strays)
+		return;
+	if (db->stray_count == SCHED_MOVED_RING)
+		db->stray_overflow = true;
+	else
+		db->stray[db->stray_count++] = task_id;
+	sched_wake_scheduler(db);
+}

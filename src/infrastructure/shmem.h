@@ -134,6 +134,12 @@ typedef struct SchedDatabase
 	int			moved_count;
 	bool		moved_overflow;
 	int64		moved[SCHED_MOVED_RING];
+
+	/* waiting tasks that memory has no room for, and what has happened to some */
+	bool		strays;
+	int			stray_count;
+	bool		stray_overflow;
+	int64		stray[SCHED_MOVED_RING];
 } SchedDatabase;
 
 /* Why a running task was told to stop. */
@@ -211,6 +217,9 @@ extern bool sched_shmem_is_held(Oid database);
 
 /* Note a changed job for the database's scheduler. */
 extern void sched_shmem_note_change(SchedDatabase *db, int64 job_id);
+
+/* Note that a letter has come for a waiting task that is not in memory. */
+extern void sched_shmem_note_stray(SchedDatabase *db, int64 task_id);
 
 /* Note that a task of a job began or ended, if the scheduler watches any. */
 extern void sched_shmem_note_moved(SchedDatabase *db, int64 job_id);

@@ -219,6 +219,8 @@ sched_enqueue_placed(PG_FUNCTION_ARGS)
 	spec.task_id = row.task_id;
 	spec.run_id = row.run_id;
 	spec.due_at = Max(row.scheduled_at, now);
+	spec.scheduled_at = row.scheduled_at;
+	spec.has_parameters = row.parameters != NULL;
 	spec.priority = row.priority != 0 ? row.priority : job->priority;
 	spec.attempt = 1;
 	spec.waits = spec.evaluate = !PG_ARGISNULL(7) && PG_GETARG_BOOL(7);

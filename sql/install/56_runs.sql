@@ -143,8 +143,9 @@ DECLARE
 BEGIN
 	/* The caller is whoever reads the view, and may as well call this himself. */
 	IF NOT coalesce(sched._may(p_caller,
-		(SELECT j.owner::oid FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
-		 WHERE t.task_id = p_run_id), 'see'), false)
+		(SELECT j.owner::oid FROM sched._job j
+		 WHERE j.job_id = coalesce((SELECT t.job_id FROM sched._task t WHERE t.task_id = p_run_id),
+								   (SELECT b.job_id FROM sched._backfill b WHERE b.run_id = p_run_id))), 'see'), false)
 	THEN
 		RETURN NULL;
 	END IF;
@@ -227,7 +228,7 @@ END $$;
 COMMENT ON FUNCTION sched._may_come(bigint) IS 'Will a task of the job come by itself?';
 
 CREATE VIEW sched.runs WITH (security_barrier) AS
-SELECT t.run_id,
+SELECT root.run_id,
 	j.name AS root_job,
 	(r.run).status AS status,
 	(r.run).started_at AS started_at,
@@ -236,16 +237,18 @@ SELECT t.run_id,
 	(r.run).task_count AS task_count,
 	(r.run).critical_path AS critical_path,
 	(r.run).waits_for AS waits_for,
-	t.job_id AS root_job_id,
-	t.scheduled_at,
-	t.created_at,
+	root.job_id AS root_job_id,
+	root.scheduled_at,
+	root.created_at,
 	pg_catalog.pg_get_userbyid(j.owner) AS owner
-FROM sched._task t
-JOIN sched._job j ON j.job_id = t.job_id
-CROSS JOIN LATERAL (SELECT sched._run_info(t.run_id) AS run OFFSET 0) AS r
-WHERE t.task_id = t.run_id AND sched._can_see(j.owner::oid)
-ORDER BY t.task_id DESC;
-COMMENT ON VIEW sched.runs IS 'Runs, newest first: a task and all that follow from it through dependencies.';
+FROM (SELECT t.run_id, t.job_id, t.scheduled_at, t.created_at FROM sched._task t WHERE t.task_id = t.run_id
+	  UNION ALL
+	  SELECT b.run_id, b.job_id, b.from_time, b.created_at FROM sched._backfill b) AS root
+JOIN sched._job j ON j.job_id = root.job_id
+CROSS JOIN LATERAL (SELECT sched._run_info(root.run_id) AS run OFFSET 0) AS r
+WHERE sched._can_see(j.owner::oid)
+ORDER BY root.run_id DESC;
+COMMENT ON VIEW sched.runs IS 'Runs, newest first: a task and all that follow from it through dependencies, or a backfill.';
 COMMENT ON COLUMN sched.runs.status IS 'scheduled, running, waiting (for tasks of other runs, or a delay), stalled (nothing will happen by itself); then failed, cancelled, skipped or completed.';
 COMMENT ON COLUMN sched.runs.tasks IS 'How many tasks there are of each status; of a task that was run again the newest counts.';
 COMMENT ON COLUMN sched.runs.critical_path IS 'From the root to the task that ended last: the jobs that decided when.';
