@@ -47,6 +47,7 @@
 #define MAX_AT_ONCE		500		/* tasks of one transaction */
 #define MAX_ENDED		5000	/* tasks that end in one transaction */
 #define CONDITION_RETRY	(5 * USECS_PER_SEC)
+#define AFTER_ERROR		(60 * USECS_PER_SEC)
 
 /* Which tasks watch a job. */
 typedef struct Watch
@@ -80,6 +81,7 @@ typedef struct Finding
 static int64 *strays;			/* in TopMemoryContext */
 static int	stray_count;
 static int	stray_capacity;
+static int64 in_hand;			/* what is being looked at, 0: nothing */
 static int64 rung[MAX_AT_ONCE];
 static int	rung_count;
 static HTAB *watches;
@@ -211,6 +213,11 @@ sched_waiting_recheck(int db, bool all)
 	while ((task = sched_queue_next_task(db, &cursor)) != NULL)
 		if (task->status == SCHED_TASK_WAITING && (all || !task->counted))
 			sched_queue_evaluate(task, now);
+	/* one that could not be looked at must not keep the others waiting */
+	if (in_hand != 0 && (task = sched_queue_find(db, in_hand)) != NULL &&
+		task->status == SCHED_TASK_WAITING)
+		sched_queue_set_timer(task, now + AFTER_ERROR);
+	in_hand = 0;
 	sched_unlock();
 }
 
@@ -467,10 +474,17 @@ find_out(int db, int64 task_id, TimestampTz now, Finding *finding)
 	SchedTaskRow task;
 	SchedLetterRow *letters;
 	int			letter_count;
+	int			attempt;
+	char		code;
+	bool		final;
+	TimestampTz at;
 
+	in_hand = task_id;
 	MemSet(finding, 0, sizeof(Finding));
 	finding->task_id = task_id;
-	if (!sched_store_task(task_id, &task))
+	/* ended, perhaps by this very transaction; or at least begun */
+	if (!sched_store_task(task_id, &task) ||
+		sched_store_last_outcome(task_id, &attempt, &code, &final, &at))
 		return false;
 	finding->job_id = task.job_id;
 	finding->run_id = task.run_id;
@@ -785,10 +799,6 @@ sched_waiting_turn(int db)
 	MemoryContext context;
 	MemoryContext old;
 	Whereabouts where;
-	int			attempt;
-	char		code;
-	bool		final;
-	TimestampTz at;
 
 	take_moved(db);
 	take_strays(db);
@@ -812,10 +822,6 @@ sched_waiting_turn(int db)
 			continue;
 		count++;
 		where = whereabouts(db, finding->task_id);
-		if (where == NOT_THERE &&
-			sched_store_last_outcome(finding->task_id, &attempt, &code,
-									 &final, &at))
-			continue;			/* over, or at least begun */
 		if ((finding->decision == SCHED_DECISION_SKIP ||
 			 finding->decision == SCHED_DECISION_UPSTREAM_FAILED) &&
 			where != ELSEWHERE && end_it(finding, now))
@@ -832,6 +838,7 @@ sched_waiting_turn(int db)
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	in_hand = 0;
 
 	apply(db, findings, count, before);
 	MemoryContextDelete(context);
