@@ -228,6 +228,30 @@ SELECT status, count(*), min(reason) FROM sched.tasks WHERE job_name = 'ev echo'
 SELECT sched.delete_job('ev echo');
 
 --
+-- Executors, and what they do with tasks
+--
+UPDATE mark SET id = (SELECT max(event_id) FROM sched.events);
+SELECT sched.create_job('ev all', 'SELECT 1', '@event executor.**', overlap_policy => 'buffer_all') > 0 AS made;
+SELECT sched.subscribe('ev tasks', 'task.*', 'http://localhost:1/') > 0 AS subscribed;
+SELECT sched.register_task_type('ev-type');
+SELECT sched.create_job('ev remote', type => 'ev-type') > 0 AS made;
+SELECT count(*) FROM sched.register_executor('ev node', types => '{ev-type}', max_concurrent => 2);
+SELECT sched.run_job('ev remote') AS task \gset
+SELECT count(*) FROM sched.claim_tasks('ev node');
+SELECT sched.start_task(:task, 1);
+SELECT sched.report_progress(:task, 1, 50, 'half');
+SELECT sched.complete_task(:task, 1);
+SELECT sched.deactivate_executor('ev node', 'weekend'), sched.deactivate_executor('ev node');
+SELECT sched.activate_executor('ev node');
+SELECT sched.detect_failed_executors('0') > 0 AS lost;
+SELECT sched.heartbeat('ev node') ->> 'drain' AS drain;
+SELECT sched.deregister_executor('ev node');
+SELECT e.type, e.executor, e.payload - 'scheduled_at' - 'run_id' - 'started_at' AS payload FROM sched.events e
+WHERE e.event_id > (SELECT id FROM mark) AND (e.type LIKE 'executor.%' OR e.task_id = :task) ORDER BY e.event_id;
+SELECT count(*) FROM sched.tasks WHERE job_name = 'ev all';
+SELECT sched.unsubscribe('ev tasks'), sched.delete_job('ev all'), sched.delete_job('ev remote');
+
+--
 -- Whose events
 --
 SET ROLE events_ann;

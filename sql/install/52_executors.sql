@@ -124,6 +124,14 @@ LANGUAGE sql VOLATILE
 RETURN replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
 COMMENT ON FUNCTION sched._executor_token() IS 'A new token.';
 
+CREATE FUNCTION sched._executor_event(p_type text, p_name text, p_owner oid, p_reason text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM sched._event_note(p_type, NULL, NULL, p_name, p_owner,
+		CASE WHEN p_reason IS NOT NULL THEN jsonb_build_object('reason', p_reason) END);
+END $$;
+COMMENT ON FUNCTION sched._executor_event(text, text, oid, text) IS 'Records an event about an executor.';
+
 CREATE FUNCTION sched._register_executor(p_caller oid, p_name text, p_types text[], p_tags text[],
 	p_max_concurrent int, p_info jsonb, p_active boolean)
 RETURNS TABLE (executor_id bigint, token text, heartbeat_interval interval)
@@ -182,6 +190,10 @@ BEGIN
 			CASE WHEN coalesce(p_active, true) THEN 'online' ELSE 'registered' END, coalesce(p_active, true),
 			sched._now(), sched._now())
 		RETURNING _executor.executor_id INTO executor_id;
+	END IF;
+	PERFORM sched._executor_event('executor.registered', p_name, coalesce(v_old.owner::oid, p_caller));
+	IF coalesce(p_active, true) THEN
+		PERFORM sched._executor_event('executor.online', p_name, coalesce(v_old.owner::oid, p_caller));
 	END IF;
 	heartbeat_interval := current_setting('sched.executor_heartbeat_interval')::interval;
 	RETURN NEXT;
@@ -243,7 +255,8 @@ BEGIN
 	UPDATE sched._executor e
 	SET status = 'online', active = true, status_reason = NULL, updated_at = sched._now()
 	WHERE e.executor_id = v_row.executor_id;
-	PERFORM sched._executor_online(v_row.executor_id);
+	PERFORM sched._executor_online(v_row.executor_id),
+		sched._executor_event('executor.online', v_row.name, v_row.owner::oid);
 	RETURN true;
 END $$;
 COMMENT ON FUNCTION sched._activate_executor(oid, text) IS 'Behind sched.activate_executor().';
@@ -266,6 +279,8 @@ BEGIN
 	SET status = CASE WHEN v_drain THEN 'draining' ELSE 'offline' END, active = false,
 		status_reason = p_reason, updated_at = sched._now()
 	WHERE e.executor_id = v_row.executor_id;
+	PERFORM sched._executor_event(CASE WHEN v_drain THEN 'executor.draining' ELSE 'executor.offline' END,
+		v_row.name, v_row.owner::oid, p_reason);
 	RETURN true;
 END $$;
 COMMENT ON FUNCTION sched._deactivate_executor(oid, text, text, boolean) IS 'Behind sched.deactivate_executor().';
@@ -282,6 +297,7 @@ BEGIN
 	UPDATE sched._executor e
 	SET status = 'deregistered', active = false, updated_at = sched._now()
 	WHERE e.executor_id = v_row.executor_id;
+	PERFORM sched._executor_event('executor.deregistered', v_row.name, v_row.owner::oid);
 	RETURN true;
 END $$;
 COMMENT ON FUNCTION sched._deregister_executor(oid, text) IS 'Behind sched.deregister_executor().';

@@ -29,6 +29,7 @@
 #include "catalog/pg_type.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/event_table.h"
+#include "infrastructure/executor_table.h"
 #include "infrastructure/listener.h"
 #include "infrastructure/pending.h"
 #include "infrastructure/settings.h"
@@ -38,7 +39,7 @@
 #include "utils/json.h"
 
 void
-sched_event_init(SchedEvent * event, SchedEventType type)
+sched_event_init(SchedEvent *event, SchedEventType type)
 {
 	MemSet(event, 0, sizeof(SchedEvent));
 	event->type = type;
@@ -70,7 +71,7 @@ actor(void)
 }
 
 int64
-sched_event_record(const SchedEvent * event)
+sched_event_record(const SchedEvent *event)
 {
 	SchedEventRow row = {0};
 	SchedListener *listeners;
@@ -113,7 +114,7 @@ static Jsonb *
 jsonb_from_text(const char *text)
 {
 	return text == NULL ? NULL :
-	DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }
 
 static void
@@ -143,7 +144,7 @@ add_number(StringInfo out, const char *key, int64 value)
 static void
 add_time(StringInfo out, const char *key, TimestampTz value)
 {
-	char text[	MAXDATELEN + 1];
+	char		text[MAXDATELEN + 1];
 
 	if (value == 0)
 		return;
@@ -159,7 +160,7 @@ add_time(StringInfo out, const char *key, TimestampTz value)
  * NULL when it is gone altogether: then there is nobody to tell.
  */
 static const SchedJob *
-job_of(int64 job_id, const SchedJob * last)
+job_of(int64 job_id, const SchedJob *last)
 {
 	return last != NULL && last->job_id == job_id ? last :
 		sched_store_any_job(job_id);
@@ -188,7 +189,7 @@ sched_event_job(SchedEventType type, int64 job_id, Oid owner,
 }
 
 static void
-record_task_event(SchedEventType type, const SchedJob * job, int64 task_id,
+record_task_event(SchedEventType type, const SchedJob *job, int64 task_id,
 				  TimestampTz at, const char *executor, const char *members)
 {
 	SchedEvent	event;
@@ -238,9 +239,9 @@ sched_event_executor(SchedEventType type, const char *executor, Oid owner,
 /* ---------- the record of tasks ---------- */
 
 void
-sched_event_of_tasks(const SchedTaskRow * rows, int count)
+sched_event_of_tasks(const SchedTaskRow *rows, int count)
 {
-	const		SchedJob *job = NULL;
+	const SchedJob *job = NULL;
 
 	if (count == 0 || !sched_event_wanted(SCHED_EVENT_TASK_SCHEDULED))
 		return;
@@ -259,7 +260,7 @@ sched_event_of_tasks(const SchedTaskRow * rows, int count)
 }
 
 static SchedEventType
-type_of_outcome(const SchedOutcome * row)
+type_of_outcome(const SchedOutcome *row)
 {
 	if (!row->final)
 		return SCHED_EVENT_TASK_RETRY_SCHEDULED;
@@ -286,7 +287,7 @@ type_of_outcome(const SchedOutcome * row)
 
 /* How it went, as members of a JSON object. */
 static char *
-describe_outcome(const SchedOutcome * row)
+describe_outcome(const SchedOutcome *row)
 {
 	StringInfoData out;
 
@@ -301,37 +302,109 @@ describe_outcome(const SchedOutcome * row)
 	return out.data;
 }
 
-void
-sched_event_of_outcomes(const SchedOutcome * rows, int count)
+static const char *
+executor_name(int executor_id)
 {
-	const		SchedJob *job = NULL;
+	return executor_id == 0 ? NULL :
+		executor_id == SCHED_EXECUTOR_SQL ? "sql" :
+		executor_id == SCHED_EXECUTOR_HTTP ? "http" :
+		sched_store_executor_name(executor_id);
+}
+
+void
+sched_event_of_lease(bool started, int executor_id, int64 task_id,
+					 int64 job_id, int attempt)
+{
+	SchedEventType type = started ? SCHED_EVENT_TASK_STARTED :
+		SCHED_EVENT_TASK_ASSIGNED;
+
+	if (sched_event_wanted(type))
+		record_task_event(type, job_of(job_id, NULL), task_id, 0,
+						  executor_name(executor_id),
+						  psprintf("\"attempt\": %d", attempt));
+}
+
+void
+sched_event_of_progress(int64 task_id, int attempt, float4 percent,
+						const char *message)
+{
+	SchedTaskRow row;
+	StringInfoData out;
+
+	if (!sched_event_wanted(SCHED_EVENT_TASK_PROGRESS) ||
+		!sched_store_task(task_id, &row))
+		return;
+	initStringInfo(&out);
+	add_number(&out, "attempt", attempt);
+	appendStringInfo(&out, ", \"percent\": %g", percent);
+	add_text(&out, "message", message);
+	record_task_event(SCHED_EVENT_TASK_PROGRESS, job_of(row.job_id, NULL),
+					  task_id, 0, NULL, out.data);
+}
+
+/* sched_event_wanted(), asked once for each type in a batch. */
+typedef struct Wanted
+{
+	bool		known[SCHED_EVENT_COUNT];
+	bool		yes[SCHED_EVENT_COUNT];
+} Wanted;
+
+static inline bool
+is_wanted(Wanted *wanted, SchedEventType type)
+{
+	if (!wanted->known[type])
+	{
+		wanted->known[type] = true;
+		wanted->yes[type] = sched_event_wanted(type);
+	}
+	return wanted->yes[type];
+}
+
+/*
+ * The way to an outcome, of which nothing was written until now; what external
+ * executors do with their leases was, see sched_event_of_lease().
+ */
+static const SchedJob *
+record_way(const SchedOutcome *row, Wanted *wanted, const SchedJob *job)
+{
+	bool		built_in = row->executor_id == SCHED_EXECUTOR_SQL ||
+		row->executor_id == SCHED_EXECUTOR_HTTP;
+	static const SchedEventType way[] = {SCHED_EVENT_TASK_READY,
+	SCHED_EVENT_TASK_ASSIGNED, SCHED_EVENT_TASK_STARTED};
+
+	for (int i = 0; i < lengthof(way); i++)
+	{
+		bool		ready = way[i] == SCHED_EVENT_TASK_READY;
+		TimestampTz at = ready ? row->queued_at :
+			built_in ? row->started_at : 0;
+
+		if (at == 0 || !is_wanted(wanted, way[i]))
+			continue;
+		job = job_of(row->job_id, job);
+		record_task_event(way[i], job, row->task_id, at,
+						  ready ? NULL : executor_name(row->executor_id),
+						  psprintf("\"attempt\": %d", row->attempt));
+	}
+	return job;
+}
+
+void
+sched_event_of_outcomes(const SchedOutcome *rows, int count)
+{
+	const SchedJob *job = NULL;
+	Wanted		wanted = {0};
 
 	for (int i = 0; i < count; i++)
 	{
-		const		SchedOutcome *row = &rows[i];
+		const SchedOutcome *row = &rows[i];
 		SchedEventType type = type_of_outcome(row);
-		const char *executor = row->executor_id == SCHED_EXECUTOR_SQL ? "sql" :
-		row->executor_id == SCHED_EXECUTOR_HTTP ? "http" : NULL;
-		static const SchedEventType before[] = {SCHED_EVENT_TASK_READY,
-		SCHED_EVENT_TASK_ASSIGNED, SCHED_EVENT_TASK_STARTED};
 
-		/* the way there, of which nothing was written until now */
-		for (int k = 0; k < lengthof(before); k++)
-		{
-			TimestampTz at = k == 0 ? row->queued_at :
-			executor != NULL ? row->started_at : 0;
-
-			if (at == 0 || !sched_event_wanted(before[k]))
-				continue;
-			job = job_of(row->job_id, job);
-			record_task_event(before[k], job, row->task_id, at,
-							  k == 0 ? NULL : executor,
-							  psprintf("\"attempt\": %d", row->attempt));
-		}
-		if (!sched_event_wanted(type))
+		job = record_way(row, &wanted, job);
+		if (!is_wanted(&wanted, type))
 			continue;
 		job = job_of(row->job_id, job);
-		record_task_event(type, job, row->task_id, row->finished_at, executor,
+		record_task_event(type, job, row->task_id, row->finished_at,
+						  executor_name(row->executor_id),
 						  describe_outcome(row));
 	}
 }

@@ -54,4 +54,12 @@ extern void sched_event_executor(SchedEventType type, const char *executor,
 extern void sched_event_of_tasks(const SchedTaskRow *rows, int count);
 extern void sched_event_of_outcomes(const SchedOutcome *rows, int count);
 
+/* An attempt has said how far it has come; message may be NULL. */
+extern void sched_event_of_progress(int64 task_id, int attempt, float4 percent,
+									const char *message);
+
+/* An external executor got an attempt, or started it. */
+extern void sched_event_of_lease(bool started, int executor_id,
+								 int64 task_id, int64 job_id, int attempt);
+
 #endif							/* SCHED_APPLICATION_EVENT_H */

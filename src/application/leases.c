@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "application/event.h"
 #include "application/job_cache.h"
 #include "application/leases.h"
 #include "application/record.h"
@@ -108,6 +109,16 @@ write_claims(const SchedIdentity *identity, SchedClaim *claims, int first,
 							  now, ids, attempts, count);
 	pfree(ids);
 	pfree(attempts);
+	for (int i = 0; i < count; i++)
+	{
+		SchedClaim *claim = &claims[first + i];
+
+		sched_event_of_lease(false, identity->executor_id, claim->task_id,
+							 claim->job_id, claim->attempt);
+		if (start)
+			sched_event_of_lease(true, identity->executor_id, claim->task_id,
+								 claim->job_id, claim->attempt);
+	}
 	if (!start)
 		return;
 
@@ -134,6 +145,8 @@ sched_lease_claim(const SchedIdentity *identity, int max, bool start,
 	QTaskBatch *leases;
 	QTask	  **tasks;
 	QExecutor  *executor;
+	bool		came_online = false;
+	Oid			owner = InvalidOid;
 	int			delivered = 0;
 	int			count = 0;
 	int			me;
@@ -145,7 +158,8 @@ sched_lease_claim(const SchedIdentity *identity, int max, bool start,
 	executor = me < 0 ? NULL : sched_identity_slot(me, identity);
 	if (executor != NULL)
 	{
-		(void) sched_executor_beat(executor, now);
+		came_online = sched_executor_came_online(executor, now);
+		owner = executor->spec.owner;
 		if (executor->undelivered > 0)
 			delivered = deliver(executor, max, claims);
 		count = sched_queue_lease(executor, tasks, max - delivered, MyProcPid,
@@ -164,6 +178,9 @@ sched_lease_claim(const SchedIdentity *identity, int max, bool start,
 				 errmsg("executor \"%s\" has just been changed",
 						identity->name),
 				 errhint("Try again.")));
+	if (came_online)
+		sched_event_executor(SCHED_EVENT_EXECUTOR_ONLINE, identity->name, owner,
+							 NULL);
 	if (count > 0)
 		write_claims(identity, claims, delivered, count, start, leases, now);
 	return delivered + count;
@@ -379,6 +396,9 @@ sched_lease_start(SchedReport *reports, int count)
 								  &attempts[i], n);
 		i += n;
 	}
+	for (int i = 0; i < accepted; i++)
+		sched_event_of_lease(true, held[i].attempt.executor_id, ids[i],
+							 held[i].attempt.job_id, attempts[i]);
 	sched_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < accepted; i++)
 	{
@@ -538,6 +558,8 @@ sched_lease_assign(int64 task_id, const char *executor_name)
 				 errhint("sched.why() tells what a task waits for.")));
 	sched_store_insert_leases(SCHED_LEASE_ASSIGNED, identity.executor_id, now,
 							  &task_id, &attempt, 1);
+	sched_event_of_lease(false, identity.executor_id, task_id, row.job_id,
+						 attempt);
 	return attempt;
 }
 

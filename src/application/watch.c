@@ -22,6 +22,7 @@
 
 #include "access/xact.h"
 #include "application/attempt.h"
+#include "application/event.h"
 #include "application/job_cache.h"
 #include "application/record.h"
 #include "application/watch.h"
@@ -186,21 +187,63 @@ sched_watch_expire(const SchedExpired *expired, int count)
 
 /* ---------- executors that are gone ---------- */
 
+#define LOST_BATCH	64
+
+/* Executors that have just been found gone; names are copied under the lock. */
+typedef struct Lost
+{
+	int			count;
+	Oid			owners[LOST_BATCH];
+	char		names[LOST_BATCH][SCHED_EXECUTOR_NAME_BYTES];
+} Lost;
+
+static void
+note_gone(QExecutor *executor, TimestampTz now, Lost *lost)
+{
+	sched_executor_set_status(executor, SCHED_EXECUTOR_OFFLINE,
+							  executor->spec.active, now);
+	lost->owners[lost->count] = executor->spec.owner;
+	strlcpy(lost->names[lost->count], executor->spec.name,
+			SCHED_EXECUTOR_NAME_BYTES);
+	lost->count++;
+}
+
+/* Record the events; in the scheduler in a transaction of their own. */
+static void
+report_lost(const Lost *lost)
+{
+	bool		own = !IsTransactionState();
+
+	if (lost->count == 0)
+		return;
+	if (own)
+		begin();
+	for (int i = 0; i < lost->count; i++)
+		sched_event_executor(SCHED_EVENT_EXECUTOR_LOST, lost->names[i],
+							 lost->owners[i], NULL);
+	if (own)
+		commit();
+}
+
 int
 sched_watch_detect(int db, int64 timeout)
 {
 	TimestampTz now = sched_clock_now();
 	QExecutor  *executor;
+	Lost		lost;
 	int			count = 0;
 
-	sched_lock(LW_EXCLUSIVE);
-	while ((executor = sched_executor_overdue(db, now, timeout)) != NULL)
+	do
 	{
-		sched_executor_set_status(executor, SCHED_EXECUTOR_OFFLINE,
-								  executor->spec.active, now);
-		count++;
-	}
-	sched_unlock();
+		lost.count = 0;
+		sched_lock(LW_EXCLUSIVE);
+		while (lost.count < LOST_BATCH &&
+			   (executor = sched_executor_overdue(db, now, timeout)) != NULL)
+			note_gone(executor, now, &lost);
+		sched_unlock();
+		report_lost(&lost);
+		count += lost.count;
+	} while (lost.count == LOST_BATCH);
 	return count;
 }
 
@@ -210,19 +253,24 @@ sched_watch_detect_all(int db, int64 timeout)
 {
 	TimestampTz now = sched_clock_now();
 	QExecutor  *executor;
-	uint32		cursor = 0;
+	Lost		lost;
 	int			count = 0;
 
-	sched_lock(LW_EXCLUSIVE);
-	while ((executor = sched_executor_next(db, &cursor)) != NULL)
-		if (!executor->gone && executor->timed &&
-			now - executor->last_beat > timeout)
-		{
-			sched_executor_set_status(executor, SCHED_EXECUTOR_OFFLINE,
-									  executor->spec.active, now);
-			count++;
-		}
-	sched_unlock();
+	do
+	{
+		uint32		cursor = 0;
+
+		lost.count = 0;
+		sched_lock(LW_EXCLUSIVE);
+		while (lost.count < LOST_BATCH &&
+			   (executor = sched_executor_next(db, &cursor)) != NULL)
+			if (!executor->gone && executor->timed &&
+				now - executor->last_beat > timeout)
+				note_gone(executor, now, &lost);
+		sched_unlock();
+		report_lost(&lost);
+		count += lost.count;
+	} while (lost.count == LOST_BATCH);
 	return count;
 }
 

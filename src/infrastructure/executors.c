@@ -230,6 +230,13 @@ sched_executor_beat(QExecutor *executor, TimestampTz now)
 	return was_online;
 }
 
+bool
+sched_executor_came_online(QExecutor *executor, TimestampTz now)
+{
+	return !sched_executor_beat(executor, now) &&
+		executor->spec.status == SCHED_EXECUTOR_ONLINE;
+}
+
 QExecutor *
 sched_executor_overdue(int db, TimestampTz now, int64 timeout)
 {

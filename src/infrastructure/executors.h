@@ -103,6 +103,9 @@ extern void sched_executor_remove(QExecutor *executor);
 
 /* A sign of life; false when it was not online before. */
 extern bool sched_executor_beat(QExecutor *executor, TimestampTz now);
+
+/* The same; true when it was not online before, and is now. */
+extern bool sched_executor_came_online(QExecutor *executor, TimestampTz now);
 extern void sched_executor_set_status(QExecutor *executor,
 									  SchedExecutorStatus status,
 									  bool active, TimestampTz now);

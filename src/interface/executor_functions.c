@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "application/event.h"
 #include "application/identity.h"
 #include "application/leases.h"
 #include "application/rights.h"
@@ -58,6 +59,8 @@ typedef struct BeatAnswer
 	int64		lost_attempts[SCHED_EXECUTOR_LOST];
 	bool		drain;
 	bool		found;
+	bool		came_online;
+	Oid			owner;
 } BeatAnswer;
 
 static void
@@ -75,12 +78,14 @@ beat(const SchedIdentity *identity, const Jsonb *load, BeatAnswer *answer)
 	answer->cancel_count = 0;
 	answer->lost_count = 0;
 	answer->drain = false;
+	answer->came_online = false;
 	if (executor == NULL)
 	{
 		sched_unlock();
 		return;
 	}
-	(void) sched_executor_beat(executor, now);
+	answer->came_online = sched_executor_came_online(executor, now);
+	answer->owner = executor->spec.owner;
 	if (executor->spec.status == SCHED_EXECUTOR_DRAINING &&
 		executor->running == 0)
 		sched_executor_set_status(executor, SCHED_EXECUTOR_MAINTENANCE, false,
@@ -154,6 +159,9 @@ sched_heartbeat(PG_FUNCTION_ARGS)
 		if (answer.found || try == 3)
 			break;
 	}
+	if (answer.came_online)
+		sched_event_executor(SCHED_EVENT_EXECUTOR_ONLINE, identity.name,
+							 answer.owner, NULL);
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '{');
 	append_ids(&out, "cancel", answer.cancel, answer.cancel_count);

@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "application/current.h"
+#include "application/event.h"
 #include "application/leases.h"
 #include "application/rights.h"
 #include "application/tasks.h"
@@ -502,6 +503,7 @@ sched_report_progress(PG_FUNCTION_ARGS)
 	if (message != NULL)
 		sched_store_insert_log(task_id, attempt, SCHED_LOG_INFO,
 							   sched_clock_now(), message);
+	sched_event_of_progress(task_id, attempt, percent, message);
 	PG_RETURN_VOID();
 }
 
@@ -522,5 +524,7 @@ sched_report_progress_current(PG_FUNCTION_ARGS)
 					sched_current->attempt.attempt);
 	if (message != NULL)
 		sched_current_log(SCHED_LOG_INFO, message);
+	sched_event_of_progress(sched_current->attempt.task_id,
+							sched_current->attempt.attempt, percent, message);
 	PG_RETURN_VOID();
 }
