@@ -12,6 +12,17 @@ CREATE FUNCTION pg_temp.claim(executor text, n int DEFAULT 100, wait interval DE
 	FROM sched.claim_tasks(executor, n, wait) AS c $$;
 CREATE FUNCTION pg_temp.order_tasks(job text, n int) RETURNS int LANGUAGE sql AS $$
 	SELECT count(*)::int FROM sched.schedule_tasks(job, array_fill(NULL::jsonb, ARRAY[n])) $$;
+CREATE FUNCTION pg_temp.until(condition text, expected text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	v_got	text;
+BEGIN
+	FOR i IN 1..4000 LOOP
+		EXECUTE condition INTO v_got;
+		EXIT WHEN v_got = expected;
+		PERFORM pg_sleep(0.005);
+	END LOOP;
+	RETURN v_got;
+END $$;
 -- Ends what an executor has.
 CREATE FUNCTION pg_temp.finish(executor text) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
@@ -30,6 +41,7 @@ BEGIN
 	RETURN v_count;
 END $$;
 
+SELECT pg_temp.until($$SELECT sched.readiness() ->> 'status'$$, 'UP');
 SELECT sched.register_task_type('route.x'), sched.register_task_type('route.y');
 SELECT count(*) FROM sched.register_executor('route e1', '{route.x}', '{a,b}', 20);
 SELECT count(*) FROM sched.register_executor('route e2', '{route.x}', '{a}', 20);
@@ -171,6 +183,54 @@ SELECT pg_temp.claim('route z');
 SELECT pg_temp.finish('route z');
 SELECT pg_temp.claim('route z');
 
+--
+-- A function of the user chooses
+--
+CREATE FUNCTION public.route_pick(task jsonb, executors jsonb) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	IF task #>> '{parameters,who}' = 'error' THEN
+		RAISE EXCEPTION USING ERRCODE = '22000', MESSAGE = 'no idea';
+	END IF;
+	RETURN CASE task #>> '{parameters,who}' WHEN 'last' THEN executors -> -1 ->> 'name' ELSE task #>> '{parameters,who}' END;
+END $$;
+SELECT sched.register_router('route.pick', 'public.route_pick');
+SELECT name, selector, owner = current_user AS mine, fault FROM sched.routers;
+SELECT sched.create_job('pick', type => 'route.x', routing => 'route.pick') > 0 AS created;
+SELECT count(*) FROM sched.schedule_tasks('pick', ARRAY['{"who": "route e2"}', '{"who": "last"}', '{"who": "nobody"}', '{"who": "route e2"}']::jsonb[]);
+SELECT pg_temp.claim('route e2', 1, '10 s');
+SELECT pg_temp.claim('route e3', 1, '10 s');
+SELECT pg_temp.claim('route e2', 5, '10 s');
+SELECT pg_temp.claim('route e1');
+SELECT condition, satisfied, detail FROM sched.why((SELECT task_id FROM sched.tasks WHERE parameters ->> 'who' = 'nobody'))
+WHERE condition = 'it was given to an executor';
+SELECT sched.cancel_task(task_id) FROM sched.tasks WHERE parameters ->> 'who' = 'nobody';
+-- one that fails is reported; its tasks wait, those of others do not
+SELECT sched.run_job('pick', '{"who": "error"}') AS t \gset
+SELECT pg_temp.until($$SELECT fault FROM sched.routers WHERE name = 'route.pick'$$, 'no idea');
+SELECT condition, satisfied, regexp_replace(detail, 'at .* with', 'at ... with') AS detail FROM sched.why(:t)
+WHERE condition = 'it was given to an executor';
+SELECT sched.cancel_task(:t);
+SELECT sched.run_job('pick', '{"who": "last"}') > 0 AS ordered;
+SELECT pg_temp.claim('route e3', 1, '10 s');
+DO $$
+BEGIN
+	PERFORM sched.unregister_router('route.pick');
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+	RAISE NOTICE '%', SQLERRM;
+END $$;
+DO $$
+BEGIN
+	PERFORM sched.register_router('pull', 'public.route_pick');
+EXCEPTION WHEN invalid_parameter_value THEN
+	RAISE NOTICE '%', SQLERRM;
+END $$;
+DO $$
+BEGIN
+	PERFORM sched.register_router('route.bad', 'pg_catalog.now');
+EXCEPTION WHEN invalid_parameter_value THEN
+	RAISE NOTICE '%', SQLERRM;
+END $$;
+
 -- A route that there is not is refused.
 DO $$
 BEGIN
@@ -182,5 +242,6 @@ END $$;
 SELECT sum(pg_temp.finish(name)) > 0 AS finished FROM sched.executors WHERE name LIKE 'route %' AND status = 'online';
 SELECT sched.delete_job(name) FROM sched.jobs WHERE type LIKE 'route.%' ORDER BY name COLLATE "C";
 SELECT bool_and(sched.deregister_executor(name)) FROM sched.executors WHERE name LIKE 'route %';
-SELECT sched.drop_pool('route one');
+SELECT sched.drop_pool('route one'), sched.unregister_router('route.pick');
+DROP FUNCTION public.route_pick(jsonb, jsonb);
 SELECT sched.unregister_task_type('route.x'), sched.unregister_task_type('route.y');

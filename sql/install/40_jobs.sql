@@ -364,8 +364,9 @@ BEGIN
 			 'none_skipped', 'all_skipped', 'always']);
 	END IF;
 	IF p_job.routing IS NOT NULL THEN
-		PERFORM sched._check_choice(p_job.name, 'routing', p_job.routing, ARRAY
-			['pull', 'round_robin', 'least_load', 'consistent_hash', 'broadcast', 'sticky']);
+		PERFORM sched._check_choice(p_job.name, 'routing', p_job.routing,
+			ARRAY['pull', 'round_robin', 'least_load', 'consistent_hash', 'broadcast', 'sticky']
+			|| ARRAY(SELECT r.name FROM sched._router r ORDER BY r.name));
 	END IF;
 	IF p_job.history IS NOT NULL THEN
 		PERFORM sched._check_choice(p_job.name, 'history', p_job.history,

@@ -37,7 +37,7 @@ RETURN (
 			'log_task'] AS operate,
 		ARRAY['create_job', 'update_job', 'delete_job', 'add_trigger', 'remove_trigger', 'create_calendar',
 			'update_calendar', 'drop_calendar', 'register_trigger_type', 'unregister_trigger_type', 'add_dependency', 'remove_dependency', 'emit_event',
-			'create_pool', 'update_pool', 'drop_pool',
+			'create_pool', 'update_pool', 'drop_pool', 'register_router', 'unregister_router',
 			'register_task_type', 'update_task_type', 'unregister_task_type', 'attach_table_events', 'detach_table_events', 'subscribe', 'unsubscribe', 'acquire_lock',
 			'release_lock', 'set_secret', 'drop_secret', 'grant_secret', 'revoke_secret'] AS change,
 		ARRAY['resume_all', 'assign_task', 'detect_failed_executors', 'activate_executor',

@@ -21,6 +21,7 @@ SELECT pg_catalog.pg_extension_config_dump('sched._task_type', 'WHERE NOT built_
 SELECT pg_catalog.pg_extension_config_dump('sched._executor', 'WHERE status <> ''deregistered''');
 SELECT pg_catalog.pg_extension_config_dump('sched._executor_executor_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._pool', '');
+SELECT pg_catalog.pg_extension_config_dump('sched._router', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._origin', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._job_job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('sched._trigger_trigger_id_seq', '');

@@ -24,6 +24,7 @@
 #include "application/chore.h"
 #include "application/condition.h"
 #include "application/custom_trigger.h"
+#include "application/router.h"
 #include "application/session.h"
 #include "catalog/pg_proc.h"
 #include "domain/retry.h"
@@ -38,7 +39,8 @@
 
 static const SchedChoreHandler *const handlers[] = {
 	[SCHED_CHORE_NEXT_FIRE] = &sched_custom_trigger_chore,
-	[SCHED_CHORE_CONDITION] = &sched_condition_chore
+	[SCHED_CHORE_CONDITION] = &sched_condition_chore,
+	[SCHED_CHORE_ROUTE] = &sched_router_chore
 };
 
 StaticAssertDecl(lengthof(handlers) == SCHED_CHORE_KINDS,

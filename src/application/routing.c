@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
+#include "infrastructure/chores.h"
 #include "infrastructure/queue_route.h"
 #include "miscadmin.h"
 #include "utils/snapmgr.h"
@@ -185,6 +186,22 @@ sched_routing_prepare(const QLaneSpec *lane)
 
 /* ---------- the scheduler's turn ---------- */
 
+/* There was no room for a chore: ask again when there is. */
+static bool refused = false;
+
+static void
+ask_router(int db, int64 job_id)
+{
+	SchedJob   *job = sched_store_job(job_id);
+
+	if (job == NULL)
+		return;
+	sched_lock(LW_EXCLUSIVE);
+	if (!sched_chores_put(db, job->owner, SCHED_CHORE_ROUTE, job_id, 0))
+		refused = true;
+	sched_unlock();
+}
+
 static void
 answer_all(int db)
 {
@@ -208,6 +225,8 @@ answer_all(int db)
 			break;
 		if (route == SCHED_ROUTE_ROUND_ROBIN || route == SCHED_ROUTE_STICKY)
 			answer_last(db, job_id);
+		else if (route == SCHED_ROUTE_CUSTOM)
+			ask_router(db, job_id);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -221,12 +240,22 @@ set_wanted(SchedDatabase *database, bool wanted)
 }
 
 void
+sched_routing_recheck(int db)
+{
+	SchedDatabase *database = &sched_shared->databases[db];
+
+	if (database->unrouted > 0)
+		set_wanted(database, true);
+}
+
+void
 sched_routing_run(int db)
 {
 	SchedDatabase *database = &sched_shared->databases[db];
 
-	if (!database->want_routes)
+	if (!database->want_routes && !(refused && !database->chores_refused))
 		return;
+	refused = false;
 	set_wanted(database, false);
 	PG_TRY();
 	{

@@ -20,4 +20,7 @@ extern void sched_routing_prepare(const QLaneSpec *lane);
 /* In the scheduler: answer what lanes and tasks wait for. */
 extern void sched_routing_run(int db);
 
+/* Now and then: ask again for those that got no answer. */
+extern void sched_routing_recheck(int db);
+
 #endif							/* SCHED_ROUTING_H */

@@ -408,6 +408,7 @@ turn(void)
 			(void) hold_copy();
 		sched_upkeep_run();
 		sched_waiting_recheck(my_db, false);
+		sched_routing_recheck(my_db);
 		next_upkeep = GetCurrentTimestamp() + UPKEEP_INTERVAL;
 	}
 }

@@ -23,6 +23,7 @@ typedef enum SchedChoreKind
 {
 	SCHED_CHORE_NEXT_FIRE,		/* id1: a trigger, see custom_trigger.c */
 	SCHED_CHORE_CONDITION,		/* id1: a waiting task, id2: which edge of it */
+	SCHED_CHORE_ROUTE,			/* id1: a job, see router.c */
 	SCHED_CHORE_KINDS
 } SchedChoreKind;
 

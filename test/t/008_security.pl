@@ -128,6 +128,7 @@ my @calls = (
 	q(create_pool('pool of %r', 3, 'p')), q(update_pool('pool of %r', 4)), q(update_pool('pool of nobody', 4)),
 	q(create_job('%1 pooled', 'SELECT 1', pool => 'pool of %r', pool_slots => 2, required_tags => '{a,b}')), q(delete_job('%1 pooled')), q(drop_pool('pool of %r')),
 	q(set_secret('of_%r', 'xyzzy')), q(set_secret('bad name', 'x')), q(grant_secret('of_%r', 'alice')), q(revoke_secret('of_%r', 'alice')), q(drop_secret('of_%r')), q(drop_secret('nobody')),
+	q(register_router('router-of-%r', 'pg_catalog.jsonb_pretty')), q(unregister_router('router-of-%r')),
 	q(register_task_type('type-of-%r', NULL, '{"required": ["a"]}')), q(register_task_type('type-of-%r', 'pg_catalog.jsonb_pretty')),
 	q(update_task_type('type-of-%r', '{"parameter_schema": {"type": "object"}}')), q(update_task_type('type-of-nobody', '{}')),
 	q(register_trigger_type('trigger-of-%r', 'pg_catalog.now')), q(unregister_trigger_type('trigger-of-%r')), q(next_fire_times('@custom trigger-of-%r')),
