@@ -282,7 +282,8 @@ COMMENT ON TABLE sched._idempotency IS 'Which task an idempotency key stands for
 /*
  * Where the data was made.  A dump carries the rows along; a scheduler that
  * finds another system or database in here stands still until
- * sched.resume_all().  No key: a restore must never fail on it.
+ * sched.resume_all().  No key: a restore must never fail on it.  Rows with 0 are
+ * written when other rows of a dump arrive before those of this table.
  */
 CREATE TABLE sched._origin
 (

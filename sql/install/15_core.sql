@@ -111,6 +111,10 @@ CREATE FUNCTION sched._workers()
 RETURNS TABLE (pid int, database oid, role oid, state text, task_id bigint, attempt int, started_at timestamptz, tasks_done bigint) LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_workers';
 
+CREATE FUNCTION sched._start_failures()
+RETURNS TABLE (role oid, failures int, retry_at timestamptz) LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'sched_start_failures';
+
 CREATE FUNCTION sched._scheduler_state(OUT running boolean, OUT pid int, OUT started_at timestamptz, OUT held text, OUT last_cycle_at timestamptz, OUT triggers bigint, OUT next_fire_at timestamptz, OUT spilled bigint, OUT queue_used int, OUT queue_size int, OUT worker_slots_used int, OUT no_slot_since timestamptz)
 RETURNS record LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_scheduler_state';

@@ -329,6 +329,9 @@ BEGIN
 			CASE WHEN v_state.no_slot_since IS NOT NULL
 				 THEN format('the server has had no slot for another worker since %s', v_state.no_slot_since)
 				 ELSE format('%s of %s workers in the server', coalesce(v_state.worker_slots_used, v_workers), v_limit) END;
+		RETURN QUERY SELECT 'workers of its role start', false,
+			format('%s died before their first task, the server log says why; tried again at %s', f.failures, f.retry_at)
+		FROM sched._start_failures() AS f WHERE f.role = v_role;
 	ELSIF v_job.type <> 'http' THEN
 		RETURN QUERY SELECT w.* FROM sched._why_executors(v_job, p_task_id) AS w;
 	END IF;

@@ -59,11 +59,14 @@ BEGIN
 
 	/* workers */
 	SELECT count(*) INTO v_count FROM sched._workers() AS w;
+	SELECT jsonb_agg(f.role::regrole::text ORDER BY f.role) INTO v_list FROM sched._start_failures() AS f;
 	v_slots := current_setting('sched.max_workers', true)::int;
 	v_parts := v_parts || jsonb_build_object('workers', jsonb_strip_nulls(jsonb_build_object(
-		'status', CASE WHEN v_state.no_slot_since IS NULL THEN 'UP' ELSE 'DEGRADED' END,
+		'status', CASE WHEN v_state.no_slot_since IS NULL AND v_list IS NULL THEN 'UP' ELSE 'DEGRADED' END,
 		'problem', CASE WHEN v_state.no_slot_since IS NOT NULL THEN
-			format('the server has had no free worker slot since %s; see max_worker_processes', v_state.no_slot_since) END,
+			format('the server has had no free worker slot since %s; see max_worker_processes', v_state.no_slot_since)
+			WHEN v_list IS NOT NULL THEN 'workers die before their first task, the server log says why' END,
+		'failing_roles', v_list,
 		'workers', v_count,
 		'busy', (SELECT count(*) FROM sched._workers() AS w WHERE w.task_id IS NOT NULL),
 		'max', v_slots)));

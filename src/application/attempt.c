@@ -112,6 +112,16 @@ sched_attempt_outcome(const SchedJob *job, const SchedAttempt *attempt,
 	outcome->error = end->error;
 	outcome->reason = end->reason;
 	outcome->result = end->result;
+	if (end->status == SCHED_OUTCOME_CANCELLED && end->reason != NULL &&
+		strcmp(end->reason, SCHED_ON_REQUEST) == 0)
+	{
+		const char *why = sched_store_find_log(attempt->task_id,
+											   attempt->attempt,
+											   SCHED_REQUEST_LOG);
+
+		if (why != NULL)
+			outcome->reason = why;
+	}
 	if (!again && (end->status == SCHED_OUTCOME_LOST ||
 				   end->status == SCHED_OUTCOME_RELEASED))
 	{

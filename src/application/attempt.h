@@ -42,6 +42,13 @@ typedef struct SchedEnd
 	int			executor_id;
 } SchedEnd;
 
+/*
+ * Why an attempt was cancelled, when somebody asked for it.  If he said why, that
+ * becomes the reason; cancel_task leaves it in the task's log.
+ */
+#define SCHED_ON_REQUEST	"cancelled on request"
+#define SCHED_REQUEST_LOG	"cancel requested: "
+
 /* With sched_shared->lock held. */
 extern void sched_attempt_copy(const QTask *task, SchedAttempt *attempt);
 

@@ -347,7 +347,7 @@ sched_http_flight_conclude(HttpFlight *flight)
 								 sched_http_call_answer(flight->call)->host,
 								 sched_http_phase_text(sched_http_call_phase(flight->call))),
 						flight->stop == SCHED_STOP_CANCEL ?
-						"cancelled on request" : "replaced by a newer run");
+						SCHED_ON_REQUEST : "replaced by a newer run");
 			end->status = SCHED_OUTCOME_CANCELLED;
 			break;
 	}

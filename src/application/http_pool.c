@@ -91,7 +91,7 @@ settle_one(const Orphan *orphan)
 		orphan->stop == SCHED_STOP_TIMEOUT ? SCHED_OUTCOME_TIMEOUT :
 		SCHED_OUTCOME_CANCELLED;
 	end.retryable = true;
-	end.reason = orphan->stop == SCHED_STOP_CANCEL ? "cancelled on request" :
+	end.reason = orphan->stop == SCHED_STOP_CANCEL ? SCHED_ON_REQUEST :
 		orphan->stop == SCHED_STOP_REPLACED ? "replaced by a newer run" :
 		orphan->stop == SCHED_STOP_TIMEOUT ? "timeout" : NULL;
 	if (!(sched_store_last_outcome(orphan->attempt.task_id, &last, &status,

@@ -439,7 +439,7 @@ end_held(Held *held, int count, bool failed, bool retryable, TimestampTz now)
 			/* it was told to stop, and has */
 			end.status = SCHED_OUTCOME_CANCELLED;
 			end.reason = attempt->stop == SCHED_STOP_CANCEL ?
-				"cancelled on request" : "replaced by a newer run";
+				SCHED_ON_REQUEST : "replaced by a newer run";
 			end.error = held[i].report->error;
 		}
 		else

@@ -7,8 +7,10 @@
  * class at once, more only when the head of the class has waited for a moment,
  * since a warm worker runs thousands of short tasks in the time that another
  * one takes to start.  No free slot is not a failure: the tasks wait, and an
- * idle worker of another class is asked to leave.  What does fail is a role that
- * cannot log in: then its tasks fail with that reason.
+ * idle worker of another class is asked to leave.  Nor is it one when workers
+ * die before their first task, by an administrator's hand, say, or for want of
+ * connections: then it is tried again after a while.  What does fail is a role
+ * that cannot log in: then its tasks fail with that reason.
  *
  * A class whose tasks have waited for a second while none of its workers began
  * another one is starving: then a busy worker of the class that has most is
@@ -36,7 +38,7 @@
 #include "utils/syscache.h"
 
 #define PATIENCE		(2 * 1000)	/* microseconds before one more worker */
-#define MAX_START_FAILURES	3
+#define START_ATTEMPTS	3		/* at once, before we begin to wait in between */
 #define MAX_WANTS		16
 #define STILLBORN_AGE	(60 * USECS_PER_SEC)
 #define STARVING_AFTER	USECS_PER_SEC
@@ -101,7 +103,7 @@ settle_one(SchedWorker *worker)
 				break;
 			case SCHED_STOP_CANCEL:
 				end.status = SCHED_OUTCOME_CANCELLED;
-				end.reason = "cancelled on request";
+				end.reason = SCHED_ON_REQUEST;
 				break;
 			case SCHED_STOP_REPLACED:
 				end.status = SCHED_OUTCOME_CANCELLED;
@@ -148,6 +150,17 @@ sched_pool_settle(int db)
 
 /* ---------- starting ---------- */
 
+void
+sched_pool_start_failed(QClass *class)
+{
+	int			failures = ++class->start_failures;
+
+	class->retry_start_at = failures < START_ATTEMPTS ? 0 :
+		GetCurrentTimestamp() +
+		Min(USECS_PER_SEC << Min(failures - START_ATTEMPTS, 6),
+			USECS_PER_MINUTE);
+}
+
 static BackgroundWorkerHandle **handles;
 
 /* Workers that never came: the postmaster could not start them. */
@@ -179,7 +192,7 @@ notice_stillborn(int db)
 			if (class != NULL)
 			{
 				class->workers--;
-				class->start_failures++;
+				sched_pool_start_failed(class);
 			}
 			worker->state = SCHED_WORKER_FREE;
 			worker->database = InvalidOid;
@@ -489,8 +502,11 @@ check_role(int db, const Want *want)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	obstacle = role_obstacle(want->role);
-	if (obstacle == NULL && want->failures >= MAX_START_FAILURES)
-		obstacle = pstrdup("no worker could be started for the role, the server log says why");
+	if (obstacle == NULL && want->failures == START_ATTEMPTS)
+		ereport(LOG,
+				(errmsg("sched: workers for role \"%s\" do not start, its tasks wait",
+						GetUserNameFromId(want->role, true)),
+				 errhint("The lines above say why; it is tried again, at the latest once a minute.")));
 	if (obstacle != NULL)
 	{
 		fail_class(db, want->role, obstacle);
@@ -600,6 +616,12 @@ find_wants(int db, Want *wants, TimestampTz *again)
 		if (sched_max_concurrent_jobs > 0 &&
 			database->running >= sched_max_concurrent_jobs)
 			ready = 0;
+		if (ready + chores > 0 && class->retry_start_at > real_now)
+		{
+			*again = *again == 0 ? class->retry_start_at :
+				Min(*again, class->retry_start_at);
+			ready = chores = 0;
+		}
 		if (ready + chores > 0)
 			idle = count_idle(db, class->role);
 		note_hunger(class, db, ready + chores > 0 && idle == 0, real_now);
@@ -608,7 +630,7 @@ find_wants(int db, Want *wants, TimestampTz *again)
 		if (class->workers > 0 && !sched_clock_is_frozen() &&
 			is_patient(queued_at, ready, chores, chores_since))
 		{
-			*again = real_now + PATIENCE;
+			*again = real_now + PATIENCE;	/* sooner than anything else */
 			continue;
 		}
 		want.role = class->role;
@@ -620,8 +642,9 @@ find_wants(int db, Want *wants, TimestampTz *again)
 		count = add_want(wants, count, &want);
 	}
 	sched_unlock();
-	if (count > 0 && *again == 0)
-		*again = real_now + STARVING_AFTER / 2;
+	if (count > 0)
+		*again = *again == 0 ? real_now + STARVING_AFTER / 2 :
+			Min(*again, real_now + STARVING_AFTER / 2);
 	return count;
 }
 

@@ -30,4 +30,9 @@ struct QTask;
 extern void sched_pool_enforce(struct QTask *task, SchedStopReason reason,
 							   bool now);
 
+/*
+ * A worker of the class has died before its first task.  With the lock held.
+ */
+extern void sched_pool_start_failed(QClass *class);
+
 #endif							/* SCHED_POOL_H */

@@ -283,7 +283,7 @@ start_up(void)
 	sched_slots_refresh(my_db, true);
 	if (server_start)
 		sched_recover_all(my_db);
-	sched_triggers_load_all(my_db, server_start && !held);
+	sched_triggers_load_all(my_db, !database->started_up && !held);
 	next_upkeep = GetCurrentTimestamp() + UPKEEP_INTERVAL;
 	next_lookahead = sched_clock_now() + LOOKAHEAD_INTERVAL;
 	next_backfill = 1;
@@ -317,13 +317,18 @@ check_held(void)
 /*
  * A restore creates the extension first and brings the rows afterwards, when
  * we are at work already.  Triggers that have never been seen here give
- * it away before they fire.
+ * it away before they fire.  When several processes restore, they may be here
+ * before the rows of _origin; but then they are older than the extension.
  */
 static void
 check_restored(void)
 {
-	if (sched_triggers_found_unknown() && !database->held)
-		(void) hold_copy();
+	TimestampTz oldest;
+
+	if (!sched_triggers_found_unknown(&oldest) || database->held)
+		return;
+	sched_upkeep_note_unknown(oldest);
+	(void) hold_copy();
 }
 
 /* The clock was set: what was computed from it is computed again. */
@@ -563,6 +568,8 @@ sched_scheduler_main(Datum slot)
 			depart(SCHED_EXIT_NO_EXTENSION);
 		}
 		turn();
+		/* an earlier scheduler may not have got as far as this */
+		database->started_up = true;
 		errors = 0;
 		pgstat_report_stat(false);
 

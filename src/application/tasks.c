@@ -397,7 +397,7 @@ cancel_running(int64 task_id, const char *reason, const SchedOutcome *outcome,
 		return false;
 	if (reason != NULL)
 		sched_store_insert_log(task_id, outcome->attempt, SCHED_LOG_INFO, now,
-							   psprintf("cancel requested: %s", reason));
+							   psprintf(SCHED_REQUEST_LOG "%s", reason));
 	sched_pending_stop_task(task_id, SCHED_STOP_CANCEL, false);
 	return true;
 }
@@ -408,7 +408,7 @@ cancel_running(int64 task_id, const char *reason, const SchedOutcome *outcome,
  * primary key, in a subtransaction.
  */
 static bool
-insert_or_lose(SchedOutcome *outcome)
+insert_or_lose(const SchedOutcome *outcomes, int count)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	ResourceOwner caller_owner = CurrentResourceOwner;
@@ -418,7 +418,7 @@ insert_or_lose(SchedOutcome *outcome)
 	MemoryContextSwitchTo(caller_context);
 	PG_TRY();
 	{
-		sched_record_outcomes(outcome, 1);
+		sched_record_outcomes(outcomes, count);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -439,6 +439,19 @@ insert_or_lose(SchedOutcome *outcome)
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller_context);
 	CurrentResourceOwner = caller_owner;
+	return won;
+}
+
+/* The same for many; how many were not ended by somebody else. */
+static int
+insert_those_won(const SchedOutcome *outcomes, int count)
+{
+	int			won = 0;
+
+	if (insert_or_lose(outcomes, count))
+		return count;
+	for (int i = 0; i < count; i++)
+		won += insert_or_lose(&outcomes[i], 1);
 	return won;
 }
 
@@ -465,7 +478,7 @@ sched_task_cancel(int64 task_id, const char *reason)
 					 errhint("Try again when that session's transaction is over.")));
 			break;
 		case CANCEL_WRITE:
-			if (!insert_or_lose(&outcome))
+			if (!insert_or_lose(&outcome, 1))
 				return false;
 			CommandCounterIncrement();
 			sched_pending_finish_task(task_id);
@@ -543,9 +556,8 @@ sched_tasks_cancel_waiting(int64 job_id, const char *reason)
 		}
 		if (n == BATCH || (i == count - 1 && n > 0))
 		{
-			sched_record_outcomes(outcomes, n);
+			cancelled += insert_those_won(outcomes, n);
 			CommandCounterIncrement();
-			cancelled += n;
 			n = 0;
 			CHECK_FOR_INTERRUPTS();
 		}

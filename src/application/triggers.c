@@ -57,7 +57,8 @@ static int32 capacity;
 static int32 touched;
 static int32 free_slot = NONE;
 static int32 heap_size;
-static bool found_unknown;		/* triggers without a state, see load_row() */
+/* When the first of the triggers without a state was made, see load_row(). */
+static TimestampTz oldest_unknown = PG_INT64_MAX;
 
 /* ---------- the heap ---------- */
 
@@ -210,12 +211,11 @@ sched_triggers_count(void)
 }
 
 bool
-sched_triggers_found_unknown(void)
+sched_triggers_found_unknown(TimestampTz *oldest)
 {
-	bool		found = found_unknown;
-
-	found_unknown = false;
-	return found;
+	*oldest = oldest_unknown;
+	oldest_unknown = PG_INT64_MAX;
+	return *oldest != PG_INT64_MAX;
 }
 
 /* ---------- loading ---------- */
@@ -225,7 +225,7 @@ sched_triggers_found_unknown(void)
 	"COALESCE(t.timezone, j.timezone), j.dst_policy, j.calendar, " \
 	"s.next_fire_at, s.fault, s.trigger_id IS NOT NULL, " \
 	"pg_catalog.date_part('epoch', j.jitter) * 1000000, " \
-	"COALESCE(j.start_at, t.created_at), s.ask_after, j.owner " \
+	"COALESCE(j.start_at, t.created_at), s.ask_after, j.owner, t.created_at " \
 	"FROM sched._trigger t JOIN sched._job j ON j.job_id = t.job_id " \
 	"LEFT JOIN sched._trigger_state s ON s.trigger_id = t.trigger_id " \
 	"WHERE j.status = 'active' "
@@ -303,7 +303,7 @@ load_row(int db, HeapTuple tuple, TupleDesc desc, bool server_start,
 		}
 		if (kind == SCHED_CUSTOM)
 			repair.ask_after = now;
-		found_unknown = true;
+		oldest_unknown = Min(oldest_unknown, get_time(tuple, desc, 14));
 		repair.create = true;
 		repair.next_fire_at = next;
 		*repairs = sched_fire_add_repair(*repairs, &repair);

@@ -27,7 +27,10 @@ extern bool sched_triggers_fire(int db);
 
 extern int64 sched_triggers_count(void);
 
-/* Since the last call, were triggers loaded that had no state, as in a restore? */
-extern bool sched_triggers_found_unknown(void);
+/*
+ * Since the last call, were triggers loaded that had no state, as in a restore?
+ * Sets when the oldest of them was made.
+ */
+extern bool sched_triggers_found_unknown(TimestampTz *oldest);
 
 #endif							/* SCHED_TRIGGERS_H */

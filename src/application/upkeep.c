@@ -17,6 +17,7 @@
 #include "executor/spi.h"
 #include "infrastructure/settings.h"
 #include "miscadmin.h"
+#include "utils/timestamp.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -135,7 +136,10 @@ sched_upkeep_is_copy(char *reason, int size)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT o.system_identifier = c.system_identifier "
+	if (SPI_execute("SELECT CASE o.system_identifier "
+					"WHEN 0 THEN 'a dump' "
+					"WHEN c.system_identifier THEN 'another database' "
+					"ELSE 'another server' END "
 					"FROM sched._origin o, pg_catalog.pg_control_system() c, "
 					"pg_catalog.pg_database d "
 					"WHERE d.datname = pg_catalog.current_database() AND "
@@ -145,17 +149,40 @@ sched_upkeep_is_copy(char *reason, int size)
 		elog(ERROR, "could not read sched._origin");
 	if (SPI_processed > 0)
 	{
-		bool		isnull;
-
 		copy = true;
-		snprintf(reason, size, "the data comes from another %s",
-				 DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
-											SPI_tuptable->tupdesc, 1,
-											&isnull)) ?
-				 "database" : "server");
+		snprintf(reason, size, "the data comes from %s",
+				 SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+							  1));
 	}
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return copy;
+}
+
+void
+sched_upkeep_note_unknown(TimestampTz oldest)
+{
+	Oid			types[1] = {TIMESTAMPTZOID};
+	Datum		args[1] = {TimestampTzGetDatum(oldest)};
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args("INSERT INTO sched._origin "
+							  "(system_identifier, database_oid, recorded_at) "
+							  "SELECT 0, 0, sched._now() "
+							  "FROM sched._origin o, pg_catalog.pg_control_system() c, "
+							  "pg_catalog.pg_database d "
+							  "WHERE d.datname = pg_catalog.current_database() "
+							  "AND o.system_identifier = c.system_identifier "
+							  "AND o.database_oid = d.oid "
+							  "HAVING pg_catalog.min(o.recorded_at) > $1",
+							  1, types, args, NULL, false,
+							  0) != SPI_OK_INSERT)
+		elog(ERROR, "could not write sched._origin");
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
 }

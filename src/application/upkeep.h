@@ -17,4 +17,10 @@ extern void sched_upkeep_restore_counters(void);
 /* Was the data made in another server or database? Sets *reason. */
 extern bool sched_upkeep_is_copy(char *reason, int size);
 
+/*
+ * Triggers from elsewhere have come, the oldest of them made at that time: if that
+ * was before the extension was created here, note that the data is a copy.
+ */
+extern void sched_upkeep_note_unknown(TimestampTz oldest);
+
 #endif							/* SCHED_UPKEEP_H */

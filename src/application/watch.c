@@ -78,7 +78,7 @@ describe_end(const Ended *ended, SchedEnd *end)
 	{
 		end->status = SCHED_OUTCOME_CANCELLED;
 		end->reason = ended->attempt.stop == SCHED_STOP_CANCEL ?
-			"cancelled on request" : "replaced by a newer run";
+			SCHED_ON_REQUEST : "replaced by a newer run";
 	}
 	else if (ended->status == SCHED_TASK_ASSIGNED)
 	{

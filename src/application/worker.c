@@ -23,6 +23,7 @@
 #include "application/current.h"
 #include "application/handler.h"
 #include "application/observe.h"
+#include "application/pool.h"
 #include "application/script.h"
 #include "application/session.h"
 #include "application/worker.h"
@@ -76,7 +77,7 @@ leave_slot(int code, Datum arg)
 	{
 		class->workers--;
 		if (me->tasks_done == 0 && me->state == SCHED_WORKER_STARTING)
-			class->start_failures++;
+			sched_pool_start_failed(class);
 	}
 	me->proc = NULL;
 	if (me->chore != 0)
@@ -365,7 +366,7 @@ stop_reason_text(SchedStopReason stop)
 		case SCHED_STOP_TIMEOUT:
 			return "timeout";
 		case SCHED_STOP_CANCEL:
-			return "cancelled on request";
+			return SCHED_ON_REQUEST;
 		case SCHED_STOP_REPLACED:
 			return "replaced by a newer run";
 		case SCHED_STOP_NONE:
@@ -522,6 +523,7 @@ take_work(SchedAttempt *attempt, bool *leave)
 	if (class != NULL)
 	{
 		class->start_failures = 0;
+		class->retry_start_at = 0;
 		if (!me->leave && !take_chore())
 			task = sched_queue_take(class, sched_clock_now());
 	}

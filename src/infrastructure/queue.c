@@ -920,6 +920,7 @@ sched_queue_purge(int db)
 	database->change_overflow = false;
 	database->rescan = false;
 	database->loaded = false;
+	database->started_up = false;
 	database->executors_loaded = false;
 }
 

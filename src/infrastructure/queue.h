@@ -66,7 +66,7 @@ typedef struct QClass
 	int			workers;		/* starting, idle or busy for it */
 	int			chores;			/* for it, see chores.h */
 	int			start_failures; /* workers that died before their first task */
-	TimestampTz retry_start_at; /* no new worker before */
+	TimestampTz retry_start_at; /* no new worker before, real time */
 	TimestampTz hungry_since;	/* first seen with nobody for its tasks, 0: not */
 	TimestampTz starving_at;	/* last seen to starve; both real time */
 	pairingheap heap;

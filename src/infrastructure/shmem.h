@@ -86,6 +86,7 @@ typedef struct SchedDatabase
 	bool		leave;			/* the scheduler is asked to go */
 	bool		rescan;			/* the queue may lack tasks: read them all */
 	bool		loaded;			/* the queue has been read from the tables */
+	bool		started_up;		/* what starts with the server has fired */
 	bool		held;			/* restored copy: nothing runs */
 	bool		no_worker_slot; /* the server had no room for a worker */
 	TimestampTz no_slot_since;

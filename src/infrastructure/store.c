@@ -78,6 +78,12 @@ enum
 	OUT_COLUMNS = OUT_RESULT
 };
 
+enum
+{
+	LOG_TASK = 1, LOG_ID, LOG_ATTEMPT, LOG_LEVEL, LOG_AT, LOG_MESSAGE,
+	LOG_COLUMNS = LOG_MESSAGE
+};
+
 static const char *const segment_names[SCHED_SEGMENT_TABLES] = {
 	"_task", "_outcome", "_log", "_node", "_letter", "_lease"
 };
@@ -892,4 +898,40 @@ sched_store_result(int64 task_id)
 	UnregisterSnapshot(snapshot);
 	table_close(relation, NoLock);
 	return result;
+}
+
+char *
+sched_store_find_log(int64 task_id, int attempt, const char *prefix)
+{
+	int64		hi;
+	Relation	relation = sched_store_open_segment(SCHED_SEGMENT_LOG, task_id, &hi);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	SysScanDesc scan = scan_task(relation, task_id, snapshot);
+	HeapTuple	tuple;
+	int64		first = PG_INT64_MAX;
+	char	   *found = NULL;
+	bool		pushed = sched_store_push_snapshot();
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		v[LOG_COLUMNS + 8];
+		bool		n[LOG_COLUMNS + 8];
+		char	   *message;
+
+		heap_deform_tuple(tuple, RelationGetDescr(relation), v, n);
+		if (DatumGetInt32(v[LOG_ATTEMPT - 1]) != attempt ||
+			DatumGetInt64(v[LOG_ID - 1]) >= first)
+			continue;
+		message = TextDatumGetCString(v[LOG_MESSAGE - 1]);
+		if (strncmp(message, prefix, strlen(prefix)) == 0)
+		{
+			found = message + strlen(prefix);
+			first = DatumGetInt64(v[LOG_ID - 1]);
+		}
+	}
+	sched_store_pop_snapshot(pushed);
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, NoLock);
+	return found;
 }

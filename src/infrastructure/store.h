@@ -190,6 +190,13 @@ extern void sched_store_insert_outcomes(const SchedOutcome *rows, int count);
 extern void sched_store_insert_log(int64 task_id, int attempt,
 								   SchedLogLevel level, TimestampTz at,
 								   const char *message);
+
+/*
+ * What follows the prefix in the first log line of the attempt that begins with it;
+ * palloc'd, or NULL.
+ */
+extern char *sched_store_find_log(int64 task_id, int attempt,
+								  const char *prefix);
 extern void sched_store_insert_future(TimestampTz due_at, int64 task_id);
 
 /* The task that the key stands for, or 0 after recording the new one. */

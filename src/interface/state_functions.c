@@ -34,6 +34,7 @@
 PG_FUNCTION_INFO_V1(sched_live_task);
 PG_FUNCTION_INFO_V1(sched_live_tasks);
 PG_FUNCTION_INFO_V1(sched_live_jobs);
+PG_FUNCTION_INFO_V1(sched_start_failures);
 PG_FUNCTION_INFO_V1(sched_workers);
 PG_FUNCTION_INFO_V1(sched_scheduler_state);
 PG_FUNCTION_INFO_V1(sched_task_target);
@@ -51,6 +52,7 @@ PG_FUNCTION_INFO_V1(sched_settle);
 
 #define POLL_MS			2
 #define PROBE_MS		50		/* how often the tables are looked at */
+#define SOME_CLASSES	32
 #define LIVE_COLUMNS	10		/* of the composite type sched._live */
 
 /* A live task, copied. */
@@ -408,6 +410,40 @@ sched_workers(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, n);
 	}
 	pfree(workers);
+	return (Datum) 0;
+}
+
+/* Roles whose workers died before their first task, several times in a row. */
+Datum
+sched_start_failures(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	QClass		failing[SOME_CLASSES];
+	int			count = 0;
+	int			cursor = 0;
+	int			me;
+	QClass	   *class;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (sched_shared == NULL)
+		return (Datum) 0;
+	sched_lock(LW_SHARED);
+	me = sched_shmem_my_database();
+	while (me >= 0 && count < SOME_CLASSES &&
+		   (class = sched_queue_next_class(me, &cursor)) != NULL)
+		if (class->retry_start_at != 0)
+			failing[count++] = *class;
+	sched_unlock();
+	for (int i = 0; i < count; i++)
+	{
+		Datum		v[3];
+		bool		n[3] = {false, false, false};
+
+		v[0] = ObjectIdGetDatum(failing[i].role);
+		v[1] = Int32GetDatum(failing[i].start_failures);
+		v[2] = TimestampTzGetDatum(failing[i].retry_start_at);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, n);
+	}
 	return (Datum) 0;
 }
 

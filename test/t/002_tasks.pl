@@ -193,7 +193,8 @@ is(task($id, 'attempt'), 1, 'for good');
 is(sql($node, q(SELECT count(*) FROM effects WHERE what IN ('slow', 'long'))),
 	0, 'neither of them has done anything');
 is(sql($node, "SELECT sched.cancel_task($id)"), 'f', 'one that has ended is not cancelled again');
-like(logs($id), qr/enough/, 'the reason is kept');
+is(task($id, 'reason'), 'enough', 'the reason is kept');
+like(logs($id), qr/cancel requested: enough/, 'in the log, too');
 ($id, $status) = once('SELECT 1');
 is($status, 'completed', 'the next task is not hit');
 

@@ -101,6 +101,20 @@ command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('
 poll_ok($node, q(SELECT running AND held IS NOT NULL FROM sched._scheduler_state()), 't', 'held again', db => 'again');
 is(sql($node, q(SELECT count(*) FROM sched.tasks), 'again'), 0, 'nothing has run');
 
+# Several processes restore in any order: the triggers may come long before _origin.
+sql($node, 'CREATE DATABASE piecemeal');
+my @restore = ('pg_restore', '-d', $node->connstr('piecemeal'));
+command_ok([ @restore, '--section=pre-data', "$file.custom" ], 'restored without data');
+wait_for($node, q(SELECT running FROM sched._scheduler_state()), 't', db => 'piecemeal');
+command_ok([ @restore, '-a', '-n', 'sched', '-t', $_, "$file.custom" ], "restored $_") for '_job', '_trigger';
+poll_ok($node, q(SELECT running AND held IS NOT NULL FROM sched._scheduler_state()), 't',
+	'triggers that are older than the extension hold the database', db => 'piecemeal');
+is(sql($node, q(SELECT sched._settle('20 s')), 'piecemeal'), 't', 'its scheduler has nothing to do');
+is(sql($node, q(SELECT count(*) FROM sched.tasks), 'piecemeal'), 0, 'nothing has fired');
+command_ok([ @restore, '-a', '-n', 'sched', '-t', '_origin', "$file.custom" ], 'restored _origin');
+is(sql($node, q(SELECT sched.resume_all()), 'piecemeal'), 't', 'resume_all()');
+poll_ok($node, q(SELECT count(*) > 0 FROM sched.tasks WHERE status = 'completed'), 't', 'lets the jobs run', db => 'piecemeal');
+
 # A dump without the data has no jobs and nothing to hold.
 command_ok([ 'pg_dump', '-s', '-d', $node->connstr('postgres'), '-f', "$file.schema" ], 'a dump of the schema only');
 sql($node, 'CREATE DATABASE bare');
