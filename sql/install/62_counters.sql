@@ -58,26 +58,30 @@ COMMENT ON FUNCTION sched._counters_save() IS 'Saves the counts; 0 when they are
  * Ages rather than transaction ids are compared, since these come round; a row
  * as old as the oldest transaction of the snapshot is in the counts.
  */
-CREATE FUNCTION sched._counters_since(p_snapshot pg_snapshot) RETURNS TABLE (name text, value bigint)
+CREATE FUNCTION sched._counters_since(p_snapshot pg_snapshot, p_saved_at timestamptz) RETURNS TABLE (name text, value bigint)
 LANGUAGE plpgsql VOLATILE ROWS 60 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	v_now	bigint := pg_current_xact_id()::text::bigint;
 	v_age	bigint := coalesce(v_now - pg_snapshot_xmin(p_snapshot)::text::bigint, 2147483646);
-	v_low	bigint := (SELECT min(s.lo) FROM sched._segment s
-					   WHERE s.closed_at IS NULL OR s.closed_at > sched._now() - interval '1 day');
+	v_part	record;
 BEGIN
+	/* what was written of late is in segments that are open, or were a moment ago */
+	FOR v_part IN
+		SELECT s.lo, s.hi FROM sched._segment s
+		WHERE s.closed_at IS NULL OR s.closed_at > sched._now() - interval '1 hour' OR s.closed_at > p_saved_at
+	LOOP
 	RETURN QUERY
 	WITH task AS MATERIALIZED
 		(SELECT t.task_id, t.missed_count
 		 FROM sched._task t
-		 WHERE t.task_id >= v_low AND age(t.xmin) <= v_age
+		 WHERE t.task_id >= v_part.lo AND t.task_id < v_part.hi AND age(t.xmin) <= v_age
 		   AND (p_snapshot IS NULL
 				OR NOT pg_visible_in_snapshot((v_now - age(t.xmin))::text::xid8, p_snapshot))),
 	outcome AS MATERIALIZED
 		(SELECT o.task_id, o.attempt, o.status, o.final, o.started_at, o.finished_at
 		 FROM sched._outcome o
-		 WHERE o.task_id >= v_low AND age(o.xmin) <= v_age
+		 WHERE o.task_id >= v_part.lo AND o.task_id < v_part.hi AND age(o.xmin) <= v_age
 		   AND (p_snapshot IS NULL
 				OR NOT pg_visible_in_snapshot((v_now - age(o.xmin))::text::xid8, p_snapshot))),
 	/* in microseconds; how late: against the retry's time, else against the task's */
@@ -90,8 +94,9 @@ BEGIN
 				CASE WHEN t.trigger_id IS NULL THEN greatest(t.scheduled_at, t.created_at)
 					 ELSE t.scheduled_at END)) * 1000000, 0)::bigint
 		 FROM outcome o
-		 JOIN sched._task t ON t.task_id = o.task_id
+		 JOIN sched._task t ON t.task_id = o.task_id AND t.task_id >= v_part.lo AND t.task_id < v_part.hi
 		 LEFT JOIN sched._outcome p ON p.task_id = o.task_id AND p.attempt = o.attempt - 1
+			AND p.task_id >= v_part.lo AND p.task_id < v_part.hi
 		 WHERE o.started_at IS NOT NULL)
 	SELECT 'tasks', count(*) FROM task
 	UNION ALL
@@ -108,8 +113,9 @@ BEGIN
 	FROM span s GROUP BY 1
 	UNION ALL
 	SELECT format('%s_usec', s.histogram), coalesce(sum(s.usec), 0)::bigint FROM span s GROUP BY s.histogram;
+	END LOOP;
 END $$;
-COMMENT ON FUNCTION sched._counters_since(pg_snapshot) IS 'What the record holds beyond a snapshot, counted; NULL: all of it.';
+COMMENT ON FUNCTION sched._counters_since(pg_snapshot, timestamptz) IS 'What the record holds beyond a snapshot, counted; NULL: all of it.';
 
 CREATE FUNCTION sched._counters_restore() RETURNS int
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -120,7 +126,7 @@ BEGIN
 	PERFORM sched._counters_put(array_agg(e.key), array_agg(e.value::bigint))
 	FROM jsonb_each_text(v_saved.counts) e;
 	PERFORM sched._counters_put(array_agg(s.name), array_agg(s.value))
-	FROM sched._counters_since(v_saved.snapshot) AS s;
+	FROM sched._counters_since(v_saved.snapshot, v_saved.saved_at) AS s;
 	RETURN sched._counters_save();
 END $$;
 COMMENT ON FUNCTION sched._counters_restore() IS 'Brings the counts up to date after a restart of the server.';

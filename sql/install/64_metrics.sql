@@ -156,6 +156,8 @@ BEGIN
 		|| sched._metric('sched_worker_slot_shortage', 'gauge', 'Whether the server has no room for a worker, see max_worker_processes.',
 			(v_state.no_slot_since IS NOT NULL)::int);
 
+	v_text := v_text || sched._metric('sched_http_in_flight', 'gauge', 'HTTP tasks on the wire.',
+		(SELECT e.running FROM sched.executors e WHERE e.executor_id = 2));
 	SELECT array_agg(sched._metric_label('status', s.status) ORDER BY s.n),
 		array_agg((SELECT count(*) FROM sched.executors e WHERE e.status = s.status)::numeric ORDER BY s.n)
 	INTO v_labels, v_values

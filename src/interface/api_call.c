@@ -5,8 +5,9 @@
  *	  PostgREST.
  *
  * A function sched_api.f(args) that is declared with the symbol sched_api_call
- * calls sched._api_f(args) if there is one, else sched.f(args), as the same
- * role; these check what the role may do.  Its own part is the protocol:
+ * calls sched._api_f(args) if there is one, which calls what it needs, else
+ * sched.f(args) if the role may; these check what it may do.  Its own part is the
+ * protocol:
  *
  *	errors		reach the client as an HTTP status with the message, detail, hint
  *				and the SQLSTATE as code.  PostgREST makes a response of SQLSTATE
@@ -30,6 +31,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "infrastructure/compat.h"
 #include "infrastructure/store.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
@@ -52,6 +54,7 @@ typedef struct ApiTarget
 	FmgrInfo	function;
 	FmgrInfo	executor_name;	/* sched._api_executor_name() */
 	int			executor_arg;	/* -1: none */
+	bool		checked;		/* the right to call it is asked for */
 	const char *location;		/* of what it creates; NULL: creates nothing */
 } ApiTarget;
 
@@ -109,6 +112,7 @@ get_target(FmgrInfo *flinfo)
 	Oid			schema;
 	Oid			text_type = TEXTOID;
 	Oid			found;
+	bool		checked;
 	const char *name;
 
 	if (target != NULL)
@@ -122,7 +126,8 @@ get_target(FmgrInfo *flinfo)
 	schema = get_namespace_oid("sched", false);
 	found = find_function(psprintf("_api_%s", name), &form->proargtypes,
 						  schema, owner);
-	if (!OidIsValid(found))
+	checked = !OidIsValid(found);
+	if (checked)
 		found = find_function(name, &form->proargtypes, schema, owner);
 	if (!OidIsValid(found))
 		ereport(ERROR,
@@ -133,6 +138,7 @@ get_target(FmgrInfo *flinfo)
 				 errhint("Update the extension with ALTER EXTENSION sched UPDATE.")));
 
 	target = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(ApiTarget));
+	target->checked = checked;
 	fmgr_info_cxt(found, &target->function, flinfo->fn_mcxt);
 	target->executor_arg = executor_arg(tuple, form->pronargs);
 	if (target->executor_arg >= 0)
@@ -302,6 +308,10 @@ sched_api_call(PG_FUNCTION_ARGS)
 	{
 		ApiTarget  *target = get_target(fcinfo->flinfo);
 
+		if (target->checked &&
+			!compat_may_execute(target->function.fn_oid, GetUserId()))
+			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION,
+						   get_func_name(target->function.fn_oid));
 		InitFunctionCallInfoData(*inner, &target->function, PG_NARGS(),
 								 PG_GET_COLLATION(), fcinfo->context,
 								 fcinfo->resultinfo);
