@@ -367,7 +367,7 @@ SELECT count(*) FROM pg_trigger WHERE tgrelid = 'ev.orders'::regclass;
 -- Retention
 --
 SELECT setval('sched._event_id_seq', 1000000, false);
-SELECT sched._event_partitions_ensure(1);
+SELECT sched._event_partitions_ensure(0);
 SELECT sched.emit_event('in.the.next.partition');
 SELECT tableoid::regclass FROM sched._event WHERE event_id = 1000000;
 SELECT sched._events_retire('100 years');
@@ -387,6 +387,14 @@ SELECT sched._events_retire('60 days');
 SELECT sched._events_retire('30 days'), sched._events_retire('30 days');
 SELECT sched._clock_reset();
 SELECT to_regclass('sched._event_0'), min(event_id) FROM sched.events;
+
+-- a restored sequence stands where there is no partition: the default one takes the rows
+SELECT setval('sched._event_id_seq', 7300000, false);
+SELECT sched.emit_event('after.restore');
+SELECT tableoid::regclass FROM sched._event WHERE event_id = 7300000;
+SELECT sched._event_partitions_ensure(1);
+SELECT sched.emit_event('after.restore');
+SELECT tableoid::regclass FROM sched._event WHERE event_id = 8000000;
 
 DO $$ BEGIN PERFORM sched.delete_job(name) FROM sched.jobs WHERE name LIKE 'ev %'; END $$;
 DROP SCHEMA ev CASCADE;

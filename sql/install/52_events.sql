@@ -122,18 +122,32 @@ EXCEPTION
 END $$;
 COMMENT ON FUNCTION sched._event_partition_make(bigint) IS 'Makes a partition of the events.';
 
-/* Returns how many were made. */
+/*
+ * Returns how many were made.  After a restore the sequence stands far from the
+ * partitions, and the default one may have taken rows of the range in which it
+ * stands: that is left to it then, and the sequence moves on to the next one as
+ * soon as that is safe, see sched._segment_jump().
+ */
 CREATE FUNCTION sched._event_partitions_ensure(p_ahead int) RETURNS int
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	v_current	bigint := sched._event_next() / sched._event_width();
+	v_width		bigint := sched._event_width();
+	v_current	bigint := sched._event_next() / v_width;
 	v_made		int := 0;
 BEGIN
 	FOR v_number IN v_current .. v_current + p_ahead LOOP
+		CONTINUE WHEN EXISTS (SELECT FROM sched._event_default e
+							  WHERE e.event_id >= v_number * v_width AND e.event_id < (v_number + 1) * v_width);
 		IF sched._event_partition_make(v_number) THEN
 			v_made := v_made + 1;
 		END IF;
 	END LOOP;
+	IF to_regclass('sched._event_' || v_current) IS NULL
+		AND to_regclass('sched._event_' || v_current + 1) IS NOT NULL
+	THEN
+		PERFORM setval('sched._event_id_seq', (v_current + 1) * v_width, false)
+		FROM sched._event_id_seq s WHERE s.last_value < (v_current + 1) * v_width - 100000;
+	END IF;
 	RETURN v_made;
 END $$;
 COMMENT ON FUNCTION sched._event_partitions_ensure(int) IS 'Makes the partitions that event ids will need next.';
