@@ -114,7 +114,7 @@ static Jsonb *
 jsonb_from_text(const char *text)
 {
 	return text == NULL ? NULL :
-		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }
 
 static void
@@ -144,7 +144,7 @@ add_number(StringInfo out, const char *key, int64 value)
 static void
 add_time(StringInfo out, const char *key, TimestampTz value)
 {
-	char		text[MAXDATELEN + 1];
+	char text[	MAXDATELEN + 1];
 
 	if (value == 0)
 		return;
@@ -316,7 +316,7 @@ sched_event_of_lease(bool started, int executor_id, int64 task_id,
 					 int64 job_id, int attempt)
 {
 	SchedEventType type = started ? SCHED_EVENT_TASK_STARTED :
-		SCHED_EVENT_TASK_ASSIGNED;
+	SCHED_EVENT_TASK_ASSIGNED;
 
 	if (sched_event_wanted(type))
 		record_task_event(type, job_of(job_id, NULL), task_id, 0,
@@ -368,7 +368,7 @@ static const SchedJob *
 record_way(const SchedOutcome *row, Wanted *wanted, const SchedJob *job)
 {
 	bool		built_in = row->executor_id == SCHED_EXECUTOR_SQL ||
-		row->executor_id == SCHED_EXECUTOR_HTTP;
+	row->executor_id == SCHED_EXECUTOR_HTTP;
 	static const SchedEventType way[] = {SCHED_EVENT_TASK_READY,
 	SCHED_EVENT_TASK_ASSIGNED, SCHED_EVENT_TASK_STARTED};
 
@@ -376,7 +376,7 @@ record_way(const SchedOutcome *row, Wanted *wanted, const SchedJob *job)
 	{
 		bool		ready = way[i] == SCHED_EVENT_TASK_READY;
 		TimestampTz at = ready ? row->queued_at :
-			built_in ? row->started_at : 0;
+		built_in ? row->started_at : 0;
 
 		if (at == 0 || !is_wanted(wanted, way[i]))
 			continue;

@@ -149,7 +149,7 @@ path_holds(const char *path, Jsonb *payload)
 	fcinfo->args[0].value = JsonbPGetDatum(payload);
 	fcinfo->args[1].value = parsed;
 	fcinfo->args[2].value = variables;
-	fcinfo->args[3].value = BoolGetDatum(true);	/* silent */
+	fcinfo->args[3].value = BoolGetDatum(true); /* silent */
 	for (int i = 0; i < 4; i++)
 		fcinfo->args[i].isnull = false;
 	result = FunctionCallInvoke(fcinfo);
@@ -225,7 +225,7 @@ count_run(const SchedListener *listener, const SchedJob *job, TimestampTz now)
 {
 	Oid			types[3] = {INT8OID, TIMESTAMPTZOID, INT8OID};
 	Datum		values[3] = {Int64GetDatum(listener->trigger_id),
-		TimestampTzGetDatum(now), Int64GetDatum(job->max_runs)};
+	TimestampTzGetDatum(now), Int64GetDatum(job->max_runs)};
 	Oid			caller;
 	int			security;
 	bool		counted;

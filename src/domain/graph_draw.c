@@ -95,11 +95,11 @@ is_weak(const SchedGraphEdge *edge)
 
 /* Within double quotes; entities begin with "#" there. */
 static void
-append_mermaid(StringInfo out, const char *text)
+append_mermaid(StringInfo out, const char *name)
 {
-	for (; *text != '\0'; text++)
+	for (; *name != '\0'; name++)
 	{
-		switch (*text)
+		switch (*name)
 		{
 			case '"':
 				appendStringInfoString(out, "#quot;");
@@ -110,10 +110,10 @@ append_mermaid(StringInfo out, const char *text)
 			case '&':
 			case '<':
 			case '>':
-				appendStringInfo(out, "#%d;", *text);
+				appendStringInfo(out, "#%d;", *name);
 				break;
 			default:
-				appendStringInfoChar(out, (unsigned char) *text < 0x20 ? ' ' : *text);
+				appendStringInfoChar(out, (unsigned char) *name < 0x20 ? ' ' : *name);
 				break;
 		}
 	}
@@ -168,16 +168,16 @@ draw_mermaid(StringInfo out, const SchedGraph *graph)
 /* ---------- Graphviz ---------- */
 
 static void
-append_dot(StringInfo out, const char *text)
+append_dot(StringInfo out, const char *name)
 {
-	for (; *text != '\0'; text++)
+	for (; *name != '\0'; name++)
 	{
-		if (*text == '"' || *text == '\\')
+		if (*name == '"' || *name == '\\')
 			appendStringInfoChar(out, '\\');
-		if (*text == '\n')
+		if (*name == '\n')
 			appendStringInfoString(out, "\\n");
 		else
-			appendStringInfoChar(out, (unsigned char) *text < 0x20 ? ' ' : *text);
+			appendStringInfoChar(out, (unsigned char) *name < 0x20 ? ' ' : *name);
 	}
 }
 
@@ -237,17 +237,17 @@ lay_out(const SchedGraph *graph, int **widths)
 /* ---------- JSON ---------- */
 
 static void
-append_json(StringInfo out, const char *text)
+append_json(StringInfo out, const char *name)
 {
 	appendStringInfoChar(out, '"');
-	for (; *text != '\0'; text++)
+	for (; *name != '\0'; name++)
 	{
-		if (*text == '"' || *text == '\\')
-			appendStringInfo(out, "\\%c", *text);
-		else if ((unsigned char) *text < 0x20)
-			appendStringInfo(out, "\\u%04x", *text);
+		if (*name == '"' || *name == '\\')
+			appendStringInfo(out, "\\%c", *name);
+		else if ((unsigned char) *name < 0x20)
+			appendStringInfo(out, "\\u%04x", *name);
 		else
-			appendStringInfoChar(out, *text);
+			appendStringInfoChar(out, *name);
 	}
 	appendStringInfoChar(out, '"');
 }
@@ -291,11 +291,11 @@ draw_json(StringInfo out, const SchedGraph *graph)
 /* ---------- SVG ---------- */
 
 static void
-append_xml(StringInfo out, const char *text)
+append_xml(StringInfo out, const char *name)
 {
-	for (; *text != '\0'; text++)
+	for (; *name != '\0'; name++)
 	{
-		switch (*text)
+		switch (*name)
 		{
 			case '&':
 				appendStringInfoString(out, "&amp;");
@@ -314,7 +314,7 @@ append_xml(StringInfo out, const char *text)
 				break;
 			default:
 				/* XML has no way to say most of the others */
-				appendStringInfoChar(out, (unsigned char) *text < 0x20 ? ' ' : *text);
+				appendStringInfoChar(out, (unsigned char) *name < 0x20 ? ' ' : *name);
 				break;
 		}
 	}
@@ -401,7 +401,7 @@ draw_svg(StringInfo out, const SchedGraph *graph)
 	appendStringInfoString(out, "</svg>\n");
 }
 
-char *
+char	   *
 sched_graph_draw(const SchedGraph *graph, SchedGraphFormat format)
 {
 	StringInfoData out;

@@ -292,7 +292,7 @@ static double
 barycenter(const Graph *graph, const Vertex *vertex, bool upwards)
 {
 	const int  *neighbours = upwards ? &graph->above[vertex->first_above] :
-		&graph->below[vertex->first_below];
+	&graph->below[vertex->first_below];
 	int			count = upwards ? vertex->above_count : vertex->below_count;
 	double		sum = 0;
 
@@ -368,7 +368,7 @@ static double
 wish(const Graph *graph, const Vertex *vertex, bool upwards)
 {
 	const int  *neighbours = upwards ? &graph->above[vertex->first_above] :
-		&graph->below[vertex->first_below];
+	&graph->below[vertex->first_below];
 	int			count = upwards ? vertex->above_count : vertex->below_count;
 	double		sum = 0;
 
@@ -478,7 +478,7 @@ make_result(const Graph *graph, int arc_count, const SchedArc *arcs,
 	{
 		int			first = first_way[i] - graph->node_count;
 		bool		down = layout->layer[arcs[i].to] >
-			layout->layer[arcs[i].from];
+		layout->layer[arcs[i].from];
 
 		layout->first_bend[i] = first;
 		layout->bend_count[i] = way_count[i];

@@ -63,7 +63,7 @@ append(SchedListener **list, int *count, const SchedListener *listener)
 	if ((*count & (*count - 1)) == 0)
 	{
 		Size		size = (*count == 0 ? 1 : 2 * *count) *
-			sizeof(SchedListener);
+		sizeof(SchedListener);
 
 		*list = *count == 0 ? palloc(size) : repalloc_huge(*list, size);
 	}

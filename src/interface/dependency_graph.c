@@ -41,7 +41,7 @@ make_label(const char *name, int *chars)
 	int			length = strlen(name);
 	int			cut = pg_mbcliplen(name, length, MAX_LABEL_BYTES);
 	char	   *label = cut == length ? pstrdup(name) :
-		psprintf("%.*s...", cut, name);
+	psprintf("%.*s...", cut, name);
 
 	*chars = pg_mbstrlen(label);
 	return label;

@@ -34,7 +34,7 @@ static char *
 checked_name(FunctionCallInfo fcinfo, int n)
 {
 	char	   *name = PG_ARGISNULL(n) ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(n));
+	text_to_cstring(PG_GETARG_TEXT_PP(n));
 	const char *fault;
 	int			position;
 
@@ -102,7 +102,7 @@ Datum
 sched_sql_event_note(PG_FUNCTION_ARGS)
 {
 	SchedEventType type = PG_ARGISNULL(0) ? SCHED_EVENT_COUNT :
-		sched_event_type_from_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	sched_event_type_from_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	SchedEvent	event;
 
 	sched_require_owner("_event_note()");

@@ -305,7 +305,7 @@ describe_statement(TriggerData *trigger, StringInfo out)
 	bool		with_rows = strcmp(trigger->tg_trigger->tgargs[2], "rows") == 0;
 	bool		is_delete = TRIGGER_FIRED_BY_DELETE(trigger->tg_event);
 	Tuplestorestate *store = is_delete ? trigger->tg_oldtable :
-		trigger->tg_newtable;
+	trigger->tg_newtable;
 	int64		count;
 	Identity	identity;
 	MemoryContext caller_context = CurrentMemoryContext;

@@ -60,9 +60,10 @@ test_names(void)
 	{
 		const char *fault = sched_event_name_fault(cases[i].name, &position);
 
-		if (!unit_ok((fault == NULL) == cases[i].good, "\"%s\" is %s name",
-					 cases[i].name, cases[i].good ? "a" : "no"))
-			printf("# %s\n", fault ? fault : "no fault");
+		if (!unit_ok((fault == NULL) == cases[i].good, "case %d is %s name",
+					 i, cases[i].good ? "a" : "no"))
+			printf("# \"%s\": %s\n", cases[i].name,
+				   fault ? fault : "no fault");
 		if (!cases[i].good)
 			unit_is_int(position, cases[i].position, "and the place is told");
 	}

@@ -238,23 +238,26 @@ test_texts(void)
 	check_has(text, "class j1 completed", "Mermaid: states are classes");
 
 	text = sched_graph_draw(&graph, SCHED_GRAPH_DOT);
+
 	check_has(text, "j1 [label=\"quote \\\" and \\\\ back\"", "dot: quotes");
 	check_has(text, "j3 [label=\"line\\nbreak \xc3\xa4\xe2\x82\xac\"", "dot: line breaks");
 	check_has(text, "j1 -> j3 [label=\"failure\"];", "dot: types");
 	check_has(text, "style=dashed", "dot: a weak edge");
 
 	text = sched_graph_draw(&graph, SCHED_GRAPH_JSON);
+
 	check_has(text, "\"name\": \"quote \\\" and \\\\ back\"", "JSON: quotes");
 	check_has(text, "\"name\": \"line\\u000abreak", "JSON: line breaks");
 	check_has(text, "\"run_id\": 7", "JSON: the run");
 	check_has(text, "\"status\": \"failed\", \"layer\": 1, \"task_id\": 12", "JSON: state, layer and task");
 
 	text = sched_graph_draw(&graph, SCHED_GRAPH_SVG);
+
 	check_has(text, "<title>&lt;b&gt;&amp;&#39;#`x`: failed (task 12)</title>", "SVG: marks of XML");
 	check_has(text, ">quote &quot; and \\ back</text>", "SVG: quotes");
 	unit_ok(strstr(text, "<b>") == NULL, "SVG: no name becomes an element");
 	check_has(text, "class=\"edge weak\"", "SVG: a weak edge");
-	unit_is_str(text + strlen(text) - 7, "</svg>\n", "SVG: it ends");
+	unit_is_str(text +strlen(text) - 7, "</svg>\n", "SVG: it ends");
 
 	unit_is_str(sched_graph_draw(&empty, SCHED_GRAPH_MERMAID), "flowchart TD\n", "nothing, for Mermaid");
 	unit_is_str(sched_graph_draw(&empty, SCHED_GRAPH_JSON), "{\"run_id\": null, \"nodes\": [], \"edges\": []}", "nothing, as JSON");
