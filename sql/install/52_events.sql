@@ -39,13 +39,29 @@ CREATE TABLE sched._subscription
 	owner			regrole NOT NULL,	-- who may see what it is told of
 	url				text NOT NULL,
 	headers			jsonb NOT NULL DEFAULT '{}',
-	secret			text,				-- NULL: not signed
+	signed			boolean NOT NULL,	-- with the secret "subscription:ID" of _secret
 	created_at		timestamptz NOT NULL,
 	CONSTRAINT subscription_pkey PRIMARY KEY (subscription_id),
 	CONSTRAINT subscription_name_key UNIQUE (name),
 	CONSTRAINT subscription_name_check CHECK (name <> '' AND octet_length(name) <= 255)
 );
 COMMENT ON TABLE sched._subscription IS 'Who is told of events by HTTP.';
+
+/* How it goes; apart from the definition, since it changes with every event. */
+CREATE TABLE sched._subscription_state
+(
+	subscription_id		bigint NOT NULL,
+	delivered			bigint NOT NULL,
+	failures			int NOT NULL,		-- in a row
+	last_status			int,				-- of the last HTTP answer
+	last_error			text,
+	last_event_id		bigint,				-- the last one received
+	last_delivered_at	timestamptz,
+	paused_at			timestamptz,		-- NULL: it is not
+	paused_reason		text,
+	CONSTRAINT subscription_state_pkey PRIMARY KEY (subscription_id)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE sched._subscription_state IS 'How far subscribers have come; lost by dump and restore on purpose.';
 
 /*
  * What is still to be sent: written together with the event, gone when it has
@@ -353,14 +369,28 @@ SELECT s.subscription_id,
 	s.pattern,
 	s.url,
 	ARRAY(SELECT k.key FROM jsonb_object_keys(s.headers) AS k(key) ORDER BY k.key) AS headers,
-	s.secret IS NOT NULL AS signed,
+	s.signed,
 	pg_catalog.pg_get_userbyid(s.owner) AS owner,
 	s.created_at,
-	(SELECT count(*) FROM sched._delivery d WHERE d.subscription_id = s.subscription_id) AS waiting
+	(SELECT count(*) FROM sched._delivery d WHERE d.subscription_id = s.subscription_id) AS waiting,
+	CASE WHEN st.paused_at IS NULL THEN 'active' ELSE 'paused' END AS status,
+	st.paused_at,
+	st.paused_reason,
+	coalesce(st.delivered, 0) AS delivered,
+	coalesce(st.failures, 0) AS failures,
+	st.last_event_id,
+	st.last_delivered_at,
+	st.last_status,
+	st.last_error,
+	(SELECT d.due_at FROM sched._delivery d WHERE d.subscription_id = s.subscription_id
+	 ORDER BY d.event_id LIMIT 1) AS next_attempt_at
 FROM sched._subscription s
+LEFT JOIN sched._subscription_state st ON st.subscription_id = s.subscription_id
 WHERE sched._can_see(s.owner::oid);
 COMMENT ON VIEW sched.subscriptions IS 'Who is told of events by HTTP. Of headers and secret only the names, and that there is one.';
 COMMENT ON COLUMN sched.subscriptions.waiting IS 'Events that are still to be sent.';
+COMMENT ON COLUMN sched.subscriptions.status IS 'active, or paused: after sched.webhook_max_attempts, or by sched.pause_subscription().';
+COMMENT ON COLUMN sched.subscriptions.failures IS 'Attempts that failed since the last success.';
 
 /* ---- emitting ---- */
 
@@ -584,8 +614,9 @@ CREATE FUNCTION sched._subscribe(p_caller oid, p_name text, p_pattern text, p_ur
 	p_secret text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	v_fault	text;
-	v_id	bigint;
+	v_fault		text;
+	v_request	record;
+	v_id		bigint;
 BEGIN
 	IF coalesce(p_name, '') = '' OR octet_length(p_name) > 255 OR p_name ~ '[[:cntrl:]]' THEN
 		PERFORM sched._bad_subscription(regexp_replace(p_name, '[[:cntrl:]]', '?', 'g'), 'name',
@@ -611,13 +642,28 @@ BEGIN
 			'Give an object such as {"X-Team": "billing"}.');
 	END IF;
 
-	INSERT INTO sched._subscription (name, pattern, owner, url, headers, secret, created_at)
-	VALUES (p_name, p_pattern, p_caller, p_url, coalesce(p_headers, '{}'), p_secret, sched._now())
+	v_request := sched._http_fault(p_url, jsonb_build_object('headers', coalesce(p_headers, '{}')));
+	IF v_request.field IS NOT NULL THEN
+		PERFORM sched._bad_subscription(p_name, CASE v_request.field WHEN 'command' THEN 'url' ELSE 'headers' END,
+			v_request.detail, v_request.hint);
+	END IF;
+	IF p_secret = '' OR octet_length(p_secret) > 65536 THEN
+		PERFORM sched._bad_subscription(p_name, 'secret', format('secret is %s bytes long.', octet_length(p_secret)),
+			'Give at least 32 random characters, or NULL for no signature.');
+	END IF;
+
+	INSERT INTO sched._subscription (name, pattern, owner, url, headers, signed, created_at)
+	VALUES (p_name, p_pattern, p_caller, p_url, coalesce(p_headers, '{}'), p_secret IS NOT NULL, sched._now())
 	ON CONFLICT (name) DO NOTHING RETURNING subscription_id INTO v_id;
 	IF v_id IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
 			MESSAGE = format('subscription "%s" already exists', p_name),
 			HINT = 'Choose another name, or remove that one with sched.unsubscribe().';
+	END IF;
+	IF p_secret IS NOT NULL THEN
+		INSERT INTO sched._secret (name, owner, sealed, created_at, updated_at)
+		VALUES ('subscription:' || v_id, p_caller, sched._seal('subscription:' || v_id, p_secret),
+				sched._now(), sched._now());
 	END IF;
 	RETURN v_id;
 END $$;
@@ -638,7 +684,9 @@ BEGIN
 	END IF;
 	PERFORM sched._check_right(p_caller, v_subscription.owner::oid, 'change', format('subscription "%s"', p_name));
 	DELETE FROM sched._subscription WHERE subscription_id = v_subscription.subscription_id;
+	DELETE FROM sched._subscription_state WHERE subscription_id = v_subscription.subscription_id;
 	DELETE FROM sched._delivery WHERE subscription_id = v_subscription.subscription_id;
+	DELETE FROM sched._secret WHERE name = 'subscription:' || v_subscription.subscription_id;
 	RETURN true;
 END $$;
 COMMENT ON FUNCTION sched._unsubscribe(oid, text) IS 'Behind sched.unsubscribe().';

@@ -101,8 +101,11 @@ sched_event_record(const SchedEvent *event)
 	for (int i = 0; i < count; i++)
 		if (listeners[i].trigger_id == 0 &&
 			sched_may(listeners[i].owner, event->owner, SCHED_MAY_SEE))
+		{
 			sched_event_table_insert_delivery(listeners[i].subscription_id,
 											  row.event_id, now);
+			sched_pending_deliveries();
+		}
 	sched_event_table_insert(&row);
 	sched_pending_events_recorded();
 	return row.event_id;

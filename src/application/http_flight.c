@@ -250,6 +250,7 @@ sched_http_flight_prepare(const SchedAttempt * attempt)
 	HttpFlight *flight = palloc0(sizeof(HttpFlight));
 	ErrorData  *error;
 
+	flight->kind = HTTP_OWNER_FLIGHT;
 	flight->context = context;
 	flight->attempt = *attempt;
 	/* one request that cannot be read must not stop the others */

@@ -10,6 +10,7 @@
 
 #include "application/attempt.h"
 #include "application/http_request.h"
+#include "application/webhook.h"
 #include "lib/ilist.h"
 
 /* A job whose tasks are on their way; shared by them. */
@@ -27,6 +28,7 @@ typedef struct HttpJob
 
 typedef struct HttpFlight
 {
+	HttpOwnerKind kind;
 	dlist_node	node;
 	MemoryContext context;		/* holds all of it */
 	SchedAttempt attempt;

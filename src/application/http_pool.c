@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "application/attempt.h"
 #include "application/http_pool.h"
+#include "executor/spi.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
 #include "infrastructure/settings.h"
@@ -35,7 +36,7 @@ typedef struct Orphan
 	SchedStopReason stop;
 } Orphan;
 
-static BackgroundWorkerHandle *handle;
+static BackgroundWorkerHandle * handle;
 
 static inline SchedHttpWorker *
 worker_of(int db)
@@ -133,9 +134,10 @@ static bool
 has_work(int db)
 {
 	QClass	   *class = sched_queue_find_class(db, InvalidOid, SCHED_KIND_HTTP);
-
 	TimestampTz queued_at;
 
+	if (worker_of(db)->deliveries)
+		return true;
 	return class != NULL && sched_queue_startable(class, &queued_at) > 0;
 }
 
@@ -240,6 +242,35 @@ start(int db)
 				 errhint("Increase max_worker_processes.")));
 }
 
+/* What an earlier life of the server left to be sent is in the table only. */
+static void
+look_for_deliveries(int db)
+{
+	static bool looked = false;
+	bool		found;
+
+	if (looked)
+		return;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT FROM sched._delivery LIMIT 1", true,
+					1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read sched._delivery");
+	found = SPI_processed > 0;
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	looked = true;
+	if (!found)
+		return;
+	sched_lock(LW_EXCLUSIVE);
+	sched_queue_note_deliveries(&sched_shared->databases[db]);
+	sched_unlock();
+}
+
 TimestampTz
 sched_http_pool_run(int db)
 {
@@ -247,6 +278,7 @@ sched_http_pool_run(int db)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz again = 0;
 
+	look_for_deliveries(db);
 	notice_stillborn(db);
 	if (http->state == SCHED_WORKER_DEAD)
 		settle(db);

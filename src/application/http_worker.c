@@ -29,6 +29,7 @@
 #include "access/xact.h"
 #include "application/http_flight.h"
 #include "application/http_worker.h"
+#include "application/webhook.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/compat.h"
 #include "infrastructure/lease_table.h"
@@ -70,9 +71,6 @@ static TimestampTz rewrite_at;	/* real time, 0: nothing stands in the way */
 static void
 leave_slot(int code, Datum arg)
 {
-	QClass	   *class;
-	TimestampTz queued_at;
-
 	sched_lock(LW_EXCLUSIVE);
 	me->proc = NULL;
 	me->pid = 0;
@@ -84,9 +82,10 @@ leave_slot(int code, Datum arg)
 			(USECS_PER_SEC << Min(me->start_failures, 6));
 		me->start_failures++;
 	}
-	class = sched_queue_find_class(my_db, InvalidOid, SCHED_KIND_HTTP);
-	if (in_hand > 0 || (class != NULL && sched_queue_startable(class, &queued_at) > 0))
-		me->wanted = true;
+	if (sched_webhooks_next() != 0 || sched_webhooks_in_flight() > 0)
+		me->deliveries = true;
+	/* the scheduler looks whether there is work for another one */
+	me->wanted = true;
 	sched_wake_scheduler(database);
 	if (database->scheduler == NULL)
 		sched_wake_launcher();
@@ -560,9 +559,57 @@ collect_ended(void)
 	{
 		HttpFlight *flight = sched_http_call_owner(call);
 
+		if (flight->kind == HTTP_OWNER_DELIVERY)
+		{
+			sched_webhooks_ended(call);
+			continue;
+		}
 		dlist_delete(&flight->node);
 		end_flight(flight);
 	}
+}
+
+static bool
+nothing_in_hand(void)
+{
+	return in_hand == 0 && sched_webhooks_in_flight() == 0;
+}
+
+/* Events for subscribers; they have at least a quarter of the places. */
+static bool
+deliver(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+	volatile bool done = false;
+	bool		news;
+	int			room;
+
+	sched_lock(LW_EXCLUSIVE);
+	news = me->deliveries;
+	me->deliveries = false;
+	sched_unlock();
+	if (news)
+		sched_webhooks_look_again();
+	room = me->leave || database->held ? 0 :
+		Max(sched_http_max_in_flight - in_hand,
+			Max(sched_http_max_in_flight / 4, 1));
+	PG_TRY();
+	{
+		done = sched_webhooks_turn(client, room);
+	}
+	PG_CATCH();
+	{
+		/* the tasks must not suffer from it */
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+		sched_webhooks_put_off();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	return done;
 }
 
 /* Milliseconds to wait for the latch or a socket, -1: for ever. */
@@ -574,9 +621,11 @@ time_to_wait(TimestampTz idle_since)
 	TimestampTz until = now + 60 * USECS_PER_SEC;
 	long		limit;
 
-	if (dlist_is_empty(&on_wire) && sched_http_client_socket(client) < 0)
+	if (nothing_in_hand() && sched_http_client_socket(client) < 0)
 		wait = -1;
-	if (in_hand == 0)
+	if (sched_webhooks_next() != 0 && !database->held)
+		until = Min(until, sched_webhooks_next());
+	if (nothing_in_hand())
 		until = Min(until, idle_since +
 					sched_worker_idle_timeout * USECS_PER_SEC);
 	if (rewrite_at != 0)
@@ -606,7 +655,7 @@ wait_for_news(TimestampTz idle_since)
 {
 	WaitEvent	occurred[3];
 
-	if (in_hand == 0)
+	if (nothing_in_hand())
 	{
 		pgstat_report_stat(false);
 		pgstat_report_activity(STATE_IDLE, NULL);
@@ -654,9 +703,10 @@ sched_http_worker_main(Datum slot)
 		sched_http_client_pump(client);
 		collect_ended();
 		busy = turn_over();
-		if (in_hand > 0)
+		busy = deliver() || busy;
+		if (!nothing_in_hand() || sched_webhooks_next() != 0)
 			idle_since = GetCurrentTimestamp();
-		if (in_hand == 0 && !busy)
+		if (nothing_in_hand() && !busy)
 		{
 			me->start_failures = 0;
 			if (me->leave || GetCurrentTimestamp() - idle_since >=

@@ -118,6 +118,7 @@ sched_upkeep_run(void)
 				 "pg_catalog.make_interval(secs => %d))",
 				 sched_history_retention);
 		repeat_step(query);
+		(void) step("SELECT sched._deliveries_thin()");
 	}
 }
 

@@ -53,6 +53,7 @@ typedef enum NoteKind
 	NOTE_CHORE,
 	NOTE_SEGMENTS,
 	NOTE_SECRETS,
+	NOTE_DELIVERIES,
 	NOTE_LISTENERS,
 	NOTE_EVENTS,
 	NOTE_TYPES,
@@ -427,6 +428,15 @@ sched_pending_pools_changed(void)
 }
 
 void
+sched_pending_deliveries(void)
+{
+	if (note_count > 0 && notes[note_count - 1].kind == NOTE_DELIVERIES &&
+		notes[note_count - 1].subid == GetCurrentSubTransactionId())
+		return;
+	(void) add_note(NOTE_DELIVERIES, 0);
+}
+
+void
 sched_pending_secrets_changed(void)
 {
 	(void) add_note(NOTE_SECRETS, 0);
@@ -714,6 +724,9 @@ apply_note(const Note * note, int me, TimestampTz now)
 			break;
 		case NOTE_SECRETS:
 			db->http.secret_generation++;
+			break;
+		case NOTE_DELIVERIES:
+			sched_queue_note_deliveries(db);
 			break;
 		case NOTE_SEGMENTS:
 			db->segment_generation++;

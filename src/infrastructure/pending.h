@@ -145,6 +145,9 @@ extern void sched_pending_chore(Oid role, SchedChoreKind kind, int64 id1,
 extern void sched_pending_segments_changed(void);
 extern void sched_pending_secrets_changed(void);
 
+/* There is something to be sent to subscribers. */
+extern void sched_pending_deliveries(void);
+
 /* Who listens to events has changed; events were recorded. */
 extern void sched_pending_listeners_changed(void);
 extern void sched_pending_events_recorded(void);

@@ -272,6 +272,9 @@ extern QTask *sched_queue_take(QClass *class, TimestampTz now);
 /* Tell the HTTP worker to stop a running task; false when it was told before. */
 extern bool sched_queue_stop_http(QTask *task, SchedStopReason reason);
 
+/* There may be events to be sent to subscribers. */
+extern void sched_queue_note_deliveries(SchedDatabase *db);
+
 /* Changes of state. */
 extern void sched_queue_make_ready(QTask *task, TimestampTz now);
 extern void sched_queue_retry(QTask *task, TimestampTz due_at, bool counts);

@@ -38,6 +38,13 @@ wake_http(SchedDatabase *db)
 	}
 }
 
+void
+sched_queue_note_deliveries(SchedDatabase *db)
+{
+	db->http.deliveries = true;
+	wake_http(db);
+}
+
 bool
 sched_queue_stop_http(QTask *task, SchedStopReason reason)
 {

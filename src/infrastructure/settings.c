@@ -46,6 +46,7 @@ int			sched_priority_aging_interval;
 char	   *sched_http_allowed_hosts;
 char	   *sched_http_ca_file;
 char	   *sched_secret_key_file;
+int			sched_webhook_max_attempts;
 int			sched_http_max_response_size;
 char	   *sched_executor_auth_header;
 bool		sched_security_enabled;
@@ -216,6 +217,9 @@ sched_settings_define(void)
 	define_text("sched.http_ca_file",
 				"Certificates of authorities to trust in HTTPS, in PEM; empty means the system's.",
 				&sched_http_ca_file, "", GUC_SUPERUSER_ONLY);
+	define_count("sched.webhook_max_attempts",
+				 "Attempts to send an event, after which its subscription is paused.",
+				 &sched_webhook_max_attempts, 15, 1, 1000, PGC_SIGHUP);
 	define_text("sched.secret_key_file",
 				"File whose content encrypts secrets; empty means that they are stored in clear.",
 				&sched_secret_key_file, "", GUC_SUPERUSER_ONLY);

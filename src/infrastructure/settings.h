@@ -34,6 +34,7 @@ extern int	sched_priority_aging_interval;	/* seconds, 0: strict priority */
 extern char *sched_http_allowed_hosts;
 extern char *sched_http_ca_file;
 extern char *sched_secret_key_file;
+extern int	sched_webhook_max_attempts;
 extern int	sched_http_max_response_size;	/* kB */
 extern char *sched_executor_auth_header;
 extern bool sched_security_enabled;

@@ -63,6 +63,7 @@ typedef struct SchedHttpWorker
 	bool		woken;			/* its latch was set, it has not looked yet */
 	bool		stops;			/* one of its tasks was told to stop */
 	bool		wanted;			/* there is work and nobody to do it */
+	bool		deliveries;		/* events may be due to be sent */
 	int			start_failures; /* in a row */
 	TimestampTz since;			/* of the state, real time */
 	TimestampTz retry_start_at; /* real time; no new one before */

@@ -20,6 +20,7 @@
 PG_FUNCTION_INFO_V1(sched_http_fault);
 PG_FUNCTION_INFO_V1(sched_sql_seal);
 PG_FUNCTION_INFO_V1(sched_sql_secrets_changed);
+PG_FUNCTION_INFO_V1(sched_sql_wake_deliveries);
 
 static Datum
 text_or_null(const char *text, bool *isnull)
@@ -71,4 +72,12 @@ sched_sql_secrets_changed(PG_FUNCTION_ARGS)
 	if (sched_shared != NULL)
 		sched_pending_secrets_changed();
 	PG_RETURN_POINTER(NULL);
+}
+
+/* At commit the HTTP worker looks at what is to be sent. */
+Datum
+sched_sql_wake_deliveries(PG_FUNCTION_ARGS)
+{
+	sched_pending_deliveries();
+	PG_RETURN_VOID();
 }

@@ -124,7 +124,7 @@ my @calls = (
 	q(report_progress(10)), q(report_progress(%2, 1, 10)),
 	q(health()), q(liveness()), q(readiness()), q(status()), q(prometheus_metrics()), q(scaling_metric()), q(version()),
 	q(resume_all()), q(import_pg_cron()), q(create_roles()),
-	q(emit_event('of.%r', '{"a": 1}')), q(subscribe('of %r', 'of.*', 'http://localhost:1/', '{"X-A": "b"}', 'secret')), q(unsubscribe('of %r')), q(unsubscribe('of nobody')),
+	q(emit_event('of.%r', '{"a": 1}')), q(subscribe('of %r', 'of.*', 'http://localhost:1/', '{"X-A": "b"}', 'secret')), q(pause_subscription('of %r', 'why')), q(resume_subscription('of %r')), q(resume_subscription('of nobody')), q(unsubscribe('of %r')), q(unsubscribe('of nobody')),
 	q(create_pool('pool of %r', 3, 'p')), q(update_pool('pool of %r', 4)), q(update_pool('pool of nobody', 4)),
 	q(create_job('%1 pooled', 'SELECT 1', pool => 'pool of %r', pool_slots => 2, required_tags => '{a,b}')), q(delete_job('%1 pooled')), q(drop_pool('pool of %r')),
 	q(set_secret('of_%r', 'xyzzy')), q(set_secret('bad name', 'x')), q(grant_secret('of_%r', 'alice')), q(revoke_secret('of_%r', 'alice')), q(drop_secret('of_%r')), q(drop_secret('nobody')),
