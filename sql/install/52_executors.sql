@@ -248,7 +248,7 @@ DECLARE
 	v_row	sched._executor := sched._executor_find(p_caller, p_executor);
 BEGIN
 	IF v_row.active AND v_row.status = 'online'
-	   AND EXISTS (SELECT FROM sched._live_executors() AS l WHERE l.executor_id = v_row.executor_id AND l.status = 'online')
+	   AND NOT EXISTS (SELECT FROM sched._live_executors() AS l WHERE l.executor_id = v_row.executor_id AND l.status = 'offline')
 	THEN
 		RETURN false;
 	END IF;

@@ -52,8 +52,9 @@ deadline_of(const SchedJob *job, TimestampTz started_at)
 /* ---------- claiming ---------- */
 
 static void
-copy_claim(const QTask *task, SchedClaim *claim)
+copy_claim(QTask *task, SchedClaim *claim)
 {
+	claim->task = task;
 	claim->task_id = task->task_id;
 	claim->attempt = task->attempt;
 	claim->job_id = task->lane->spec.job_id;
@@ -90,7 +91,7 @@ deliver(QExecutor *executor, int max, SchedClaim *claims)
 /* Write the leases; start the tasks in memory, too, if that is wanted. */
 static void
 write_claims(const SchedIdentity *identity, SchedClaim *claims, int first,
-			 int count, bool start, QTaskBatch *leases, TimestampTz now)
+			 int count, bool start, TimestampTz now)
 {
 	int64	   *ids = palloc(count * sizeof(int64));
 	int		   *attempts = palloc(count * sizeof(int));
@@ -126,9 +127,9 @@ write_claims(const SchedIdentity *identity, SchedClaim *claims, int first,
 	sched_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < count; i++)
 	{
-		QTask	   *task = leases->refs[i].task;
+		QTask	   *task = claims[first + i].task;
 
-		if (task->task_id != leases->refs[i].task_id ||
+		if (task->task_id != claims[first + i].task_id ||
 			task->status != SCHED_TASK_ASSIGNED)
 			continue;
 		sched_batch_add(starts, task);
@@ -137,11 +138,53 @@ write_claims(const SchedIdentity *identity, SchedClaim *claims, int first,
 	sched_unlock();
 }
 
+/*
+ * Tasks whose job was deleted while they were in hands that nobody could take
+ * them from: they end here.  Moves the others together; returns how many these are.
+ */
+static int
+drop_orphans(const SchedIdentity *identity, SchedClaim *claims, int count,
+			 QTaskBatch *leases, TimestampTz now)
+{
+	QTaskBatch *ends = NULL;
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		SchedOutcome outcome;
+		SchedAttempt attempt = {0};
+		SchedEnd	end = {0};
+		bool		counts;
+
+		if (sched_job_cached(claims[i].job_id) != NULL)
+		{
+			claims[kept++] = claims[i];
+			continue;
+		}
+		if (ends == NULL)
+			ends = sched_pending_ends(count);
+		ends->refs[ends->count] = leases->refs[i];
+		ends->refs[ends->count++].fate = Q_FINISH;
+		attempt.task_id = claims[i].task_id;
+		attempt.job_id = claims[i].job_id;
+		attempt.run_id = claims[i].run_id;
+		attempt.attempt = claims[i].attempt;
+		attempt.progress = -1;
+		end.status = SCHED_OUTCOME_RELEASED;
+		end.row_count = SCHED_UNSET;
+		end.executor_id = identity->executor_id;
+		(void) sched_attempt_outcome(NULL, &attempt, &end, now, &outcome,
+									 &counts);
+		sched_record_outcomes(&outcome, 1);
+	}
+	return kept;
+}
+
 int
 sched_lease_claim(const SchedIdentity *identity, int max, bool start,
 				  SchedClaim *claims)
 {
-	TimestampTz now = sched_clock_now();
+	TimestampTz now;
 	QTaskBatch *leases;
 	QTask	  **tasks;
 	QExecutor  *executor;
@@ -154,6 +197,8 @@ sched_lease_claim(const SchedIdentity *identity, int max, bool start,
 	leases = sched_pending_leases(max);
 	tasks = palloc(max * sizeof(QTask *));
 	sched_lock(LW_EXCLUSIVE);
+	/* not before: an attempt that ended while we waited is over before ours */
+	now = sched_clock_now();
 	me = sched_shmem_my_database();
 	executor = me < 0 ? NULL : sched_identity_slot(me, identity);
 	if (executor != NULL)
@@ -181,8 +226,9 @@ sched_lease_claim(const SchedIdentity *identity, int max, bool start,
 	if (came_online)
 		sched_event_executor(SCHED_EVENT_EXECUTOR_ONLINE, identity->name, owner,
 							 NULL);
+	count = drop_orphans(identity, &claims[delivered], count, leases, now);
 	if (count > 0)
-		write_claims(identity, claims, delivered, count, start, leases, now);
+		write_claims(identity, claims, delivered, count, start, now);
 	return delivered + count;
 }
 

@@ -16,6 +16,7 @@
 /* A task that was claimed. */
 typedef struct SchedClaim
 {
+	QTask	   *task;
 	int64		task_id;
 	int			attempt;
 	int64		job_id;

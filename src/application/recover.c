@@ -312,22 +312,26 @@ begin(void)
 		elog(ERROR, "SPI_connect failed");
 }
 
+/* What was read is in memory, and the snapshot is of no more interest. */
 static void
-commit(void)
+commit(int db)
 {
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	sched_lock(LW_EXCLUSIVE);
+	sched_queue_end_reading(db);
+	sched_unlock();
 }
 
 void
 sched_recover_interrupted(int db)
 {
-	if (!reading)
-		return;
-	reading = false;
 	sched_lock(LW_EXCLUSIVE);
-	sched_shared->databases[db].rescan = true;
+	sched_queue_end_reading(db);
+	if (reading)
+		sched_shared->databases[db].rescan = true;
+	reading = false;
 	sched_unlock();
 }
 
@@ -349,6 +353,7 @@ sched_recover_all(int db)
 
 	sched_lock(LW_EXCLUSIVE);
 	reading = true;
+	sched_queue_begin_reading(db);
 	first = !database->executors_loaded;
 	database->rescan = false;
 	database->strays = false;
@@ -371,16 +376,17 @@ sched_recover_all(int db)
 		sched_watch_load(db);
 		(void) enter_all(db, LEASED_TASKS, 1, types, args, NULL, PG_UINT64_MAX,
 						 &last);
-		sched_lock(LW_EXCLUSIVE);
-		database->executors_loaded = true;
-		sched_unlock();
 	}
 	query = psprintf(LIVE_TASKS, "x.task_id >= $1",
 					 "t.task_id >= $1 AND "
 					 "(o.retry_at IS NOT NULL OR t.scheduled_at <= $2)");
 	(void) enter_all(db, query, 2, types, args, NULL, PG_UINT64_MAX, &last);
-	commit();
+	commit(db);
 	reading = false;
+	/* nobody claims before all is known */
+	sched_lock(LW_EXCLUSIVE);
+	database->executors_loaded = true;
+	sched_unlock();
 }
 
 /* Tasks whose time comes within the horizon. */
@@ -397,6 +403,7 @@ sched_recover_future(int db)
 	if (horizon < database->horizon)
 		horizon = database->horizon;
 	database->horizon = horizon;
+	sched_queue_begin_reading(db);
 	sched_unlock();
 
 	begin();
@@ -421,7 +428,7 @@ sched_recover_future(int db)
 									  "t.task_id = ANY ($1)"),
 						 1, array_types, args, NULL, PG_UINT64_MAX, &last);
 	}
-	commit();
+	commit(db);
 }
 
 /* Tasks of one lane that were left out; false when there is no such lane. */
@@ -450,6 +457,7 @@ sched_recover_left_out(int db)
 										  sched_clock_now() +
 										  2 * SCHED_HORIZON));
 		reading = true;
+		sched_queue_begin_reading(db);
 		sched_queue_clear_left_out(lane);
 	}
 	sched_unlock();
@@ -475,7 +483,7 @@ sched_recover_left_out(int db)
 		sched_queue_leave_out(db, &spec, last + 1);
 		sched_unlock();
 	}
-	commit();
+	commit(db);
 	reading = false;
 	return true;
 }

@@ -153,7 +153,9 @@ ring_timers(void)
 	while (!full && (task = sched_queue_first_timer(my_db)) != NULL &&
 		   task->timer_at <= now && count < lengthof(expired))
 	{
-		if (task->executor != 0)
+		if (task->executor != 0 ||
+			(task->stop != SCHED_STOP_NONE &&
+			 !sched_task_status_holds_lease(task->status)))
 		{
 			if (sched_watch_is_over(task, now))
 			{
@@ -389,7 +391,8 @@ turn(void)
 	rescan = database->rescan;
 	more = database->want_refill;
 	sched_unlock();
-	if (rescan && sched_queue_used() < sched_max_queued_tasks / 2)
+	if (rescan && (sched_queue_used() < sched_max_queued_tasks / 2 ||
+				   !database->executors_loaded))
 		sched_recover_all(my_db);
 	while (more && sched_recover_left_out(my_db))
 		CHECK_FOR_INTERRUPTS();

@@ -55,7 +55,7 @@ typedef struct Ended
 static bool
 hold(QTask *task, QTaskBatch *batch, Ended *ended, bool late)
 {
-	if (task->ending_pid != 0 || !sched_task_status_holds_lease(task->status))
+	if (task->ending_pid != 0)
 		return false;
 	task->ending_pid = MyProcPid;
 	task->ending = true;
@@ -63,8 +63,9 @@ hold(QTask *task, QTaskBatch *batch, Ended *ended, bool late)
 	ended->status = task->status;
 	ended->late = late;
 	sched_attempt_copy(task, &ended->attempt);
-	sched_executor_note_lost(sched_executor_of(task), task->task_id,
-							 task->attempt);
+	if (task->executor != 0)
+		sched_executor_note_lost(sched_executor_of(task), task->task_id,
+								 task->attempt);
 	return true;
 }
 
@@ -142,7 +143,7 @@ commit(void)
 	CommitTransactionCommand();
 }
 
-/* ---------- leases whose own time is over ---------- */
+/* ---------- what ends one by one ---------- */
 
 bool
 sched_watch_is_over(QTask *task, TimestampTz now)
@@ -175,7 +176,8 @@ sched_watch_expire(const SchedExpired *expired, int count)
 	{
 		QTask	   *task = sched_queue_find(me, expired[i].task_id);
 
-		if (task != NULL && task->executor != 0 &&
+		if (task != NULL &&
+			(task->executor != 0 || task->stop != SCHED_STOP_NONE) &&
 			task->attempt == expired[i].attempt &&
 			hold(task, batch, &ended[n], true))
 			n++;
@@ -225,13 +227,12 @@ report_lost(const Lost *lost)
 		commit();
 }
 
-int
-sched_watch_detect(int db, int64 timeout)
+static void
+detect(int db, int64 timeout)
 {
 	TimestampTz now = sched_clock_now();
 	QExecutor  *executor;
 	Lost		lost;
-	int			count = 0;
 
 	do
 	{
@@ -242,41 +243,30 @@ sched_watch_detect(int db, int64 timeout)
 			note_gone(executor, now, &lost);
 		sched_unlock();
 		report_lost(&lost);
-		count += lost.count;
 	} while (lost.count == LOST_BATCH);
-	return count;
-}
-
-/* With another timeout than the one that the heap is ordered by. */
-int
-sched_watch_detect_all(int db, int64 timeout)
-{
-	TimestampTz now = sched_clock_now();
-	QExecutor  *executor;
-	Lost		lost;
-	int			count = 0;
-
-	do
-	{
-		uint32		cursor = 0;
-
-		lost.count = 0;
-		sched_lock(LW_EXCLUSIVE);
-		while (lost.count < LOST_BATCH &&
-			   (executor = sched_executor_next(db, &cursor)) != NULL)
-			if (!executor->gone && executor->timed &&
-				now - executor->last_beat > timeout)
-				note_gone(executor, now, &lost);
-		sched_unlock();
-		report_lost(&lost);
-		count += lost.count;
-	} while (lost.count == LOST_BATCH);
-	return count;
 }
 
 /*
- * A batch of leases of executors that are gone; returns how many were held,
- * stores whether there may be more.
+ * The same with another timeout than the one that the heap is ordered by; at
+ * most a batch of them.  Lock held.
+ */
+static void
+detect_all(int db, int64 timeout, TimestampTz now, Lost *lost)
+{
+	QExecutor  *executor;
+	uint32		cursor = 0;
+
+	lost->count = 0;
+	while (lost->count < LOST_BATCH &&
+		   (executor = sched_executor_next(db, &cursor)) != NULL)
+		if (!executor->gone && executor->timed &&
+			now - executor->last_beat > timeout)
+			note_gone(executor, now, lost);
+}
+
+/*
+ * Hold leases of executors that are to be settled; returns how many, stores
+ * whether there may be more.  Lock held.
  */
 static int
 collect(int db, QTaskBatch *batch, Ended *ended, bool *more)
@@ -286,7 +276,6 @@ collect(int db, QTaskBatch *batch, Ended *ended, bool *more)
 	int			count = 0;
 
 	*more = false;
-	sched_lock(LW_EXCLUSIVE);
 	while ((executor = sched_executor_next(db, &cursor)) != NULL && !*more)
 	{
 		dlist_iter	iter;
@@ -309,7 +298,6 @@ collect(int db, QTaskBatch *batch, Ended *ended, bool *more)
 	}
 	if (!*more)
 		sched_shared->databases[db].settle_executors = false;
-	sched_unlock();
 	return count;
 }
 
@@ -334,19 +322,45 @@ take_back(int db)
 	QTaskBatch *batch = sched_pending_ends(BATCH);
 	Ended	   *ended = palloc(BATCH * sizeof(Ended));
 	bool		more;
-	int			count = collect(db, batch, ended, &more);
+	int			count;
 
+	sched_lock(LW_EXCLUSIVE);
+	count = collect(db, batch, ended, &more);
+	sched_unlock();
 	end_all(ended, count, sched_clock_now());
-	CommandCounterIncrement();
 	pfree(ended);
 	return more;
 }
 
-void
-sched_watch_take_back(int db)
+/*
+ * Finding them and holding what they have is one step, so that the scheduler
+ * does not come in between.  More than a batch is left to the scheduler.
+ */
+int
+sched_watch_fail_silent(int db, int64 timeout)
 {
-	while (take_back(db))
-		CHECK_FOR_INTERRUPTS();
+	TimestampTz now = sched_clock_now();
+	int			found = 0;
+	Lost		lost;
+
+	do
+	{
+		QTaskBatch *batch = sched_pending_ends(BATCH);
+		Ended	   *ended = palloc(BATCH * sizeof(Ended));
+		bool		more;
+		int			count;
+
+		sched_lock(LW_EXCLUSIVE);
+		detect_all(db, timeout, now, &lost);
+		count = collect(db, batch, ended, &more);
+		sched_unlock();
+		report_lost(&lost);
+		end_all(ended, count, now);
+		CommandCounterIncrement();
+		pfree(ended);
+		found += lost.count;
+	} while (lost.count == LOST_BATCH);
+	return found;
 }
 
 void
@@ -387,7 +401,7 @@ sched_watch_run(int db)
 	if (sched_clock_is_frozen() || real_now < last_detection ||
 		real_now - last_detection >= DETECT_PAUSE)
 	{
-		(void) sched_watch_detect(db, sched_executor_timeout * USECS_PER_SEC);
+		detect(db, sched_executor_timeout * USECS_PER_SEC);
 		last_detection = real_now;
 	}
 	while (database->settle_executors && more)
@@ -427,8 +441,16 @@ sched_watch_next(int db, TimestampTz *by_real)
 void
 sched_watch_reconfigured(int db)
 {
-	if (sched_watch_detect_all(db, sched_executor_timeout * USECS_PER_SEC) > 0)
-		last_detection = 0;
+	TimestampTz now = sched_clock_now();
+	Lost		lost;
+
+	do
+	{
+		sched_lock(LW_EXCLUSIVE);
+		detect_all(db, sched_executor_timeout * USECS_PER_SEC, now, &lost);
+		sched_unlock();
+		report_lost(&lost);
+	} while (lost.count == LOST_BATCH);
 }
 
 /* ---------- loading ---------- */

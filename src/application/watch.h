@@ -27,20 +27,16 @@ extern bool sched_watch_is_over(QTask *task, TimestampTz now);
 extern void sched_watch_expire(const SchedExpired *expired, int count);
 
 /*
- * Mark those that were silent for longer than the timeout (microseconds) as
- * offline; returns how many.  Their leases are taken back by
- * sched_watch_settle().
+ * Take for lost those that were silent for longer than the timeout
+ * (microseconds), and take back what they have, in the running transaction;
+ * returns how many they are.
  */
-extern int	sched_watch_detect(int db, int64 timeout);
-extern int	sched_watch_detect_all(int db, int64 timeout);
+extern int	sched_watch_fail_silent(int db, int64 timeout);
 
-/* Take back the leases of executors that are gone, in the running transaction. */
-extern void sched_watch_take_back(int db);
-
-/* Those of one executor, whatever its state. */
+/* Take back what one executor has, whatever its state. */
 extern void sched_watch_take_from(int db, int executor_id);
 
-/* The same in transactions of its own, and detection before: for the scheduler. */
+/* Find who is silent and settle what is to be settled: for the scheduler. */
 extern void sched_watch_run(int db);
 
 /* When to look for silence again, in real time and by the clock; 0: never. */

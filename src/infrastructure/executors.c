@@ -422,6 +422,7 @@ sched_executor_link(QExecutor *executor, QTask *task)
 	dlist_push_tail(&executor->leases, &task->lease_node);
 	executor->running++;
 	executor->claimed++;
+	sched_shared->databases[executor->db].leased++;
 }
 
 void
@@ -436,6 +437,7 @@ sched_executor_unlink(QTask *task)
 	if (task->undelivered)
 		executor->undelivered--;
 	task->undelivered = false;
+	sched_shared->databases[executor->db].leased--;
 	/* it has room again, and somebody may wait for that */
 	if (executor->running-- == executor->spec.max_concurrent &&
 		!dlist_is_empty(&sched_shared->databases[executor->db].waiters))

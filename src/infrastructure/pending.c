@@ -462,7 +462,11 @@ end_attempt(QTask *task, TimestampTz retry_at, bool counts, TimestampTz now)
 {
 	task->ending_pid = 0;
 	if (task->status == SCHED_TASK_RUNNING)
+	{
 		sched_queue_retry(task, retry_at, counts);
+		if (retry_at <= now && !task->lane->spec.paused)
+			sched_queue_make_ready(task, now);
+	}
 	else if (task->status == SCHED_TASK_ASSIGNED)
 		sched_queue_release(task, now);
 }
@@ -484,7 +488,10 @@ apply_ref(NoteKind kind, const QTaskRef *ref, int me, TimestampTz now)
 	if (kind == NOTE_LEASES)
 		sched_queue_lease_kept(task);
 	else if (kind == NOTE_STARTS)
+	{
 		task->ending_pid = 0;
+		sched_queue_check_holder(task);
+	}
 	else if (ref->fate == Q_FINISH)
 		sched_queue_finish(task);
 	else if (ref->fate == Q_RETRY)
@@ -506,6 +513,7 @@ undo_ref(NoteKind kind, const QTaskRef *ref, int me, TimestampTz now)
 	{
 		task->ending_pid = 0;
 		sched_queue_start_undone(task);
+		sched_queue_check_holder(task);
 	}
 	else if (kind == NOTE_ENDS && task->ending_pid == MyProcPid)
 		sched_queue_unreserve(task, now);
@@ -643,8 +651,15 @@ apply_note(const Note * note, int me, TimestampTz now)
 			break;
 		case NOTE_FINISH:
 			task = sched_queue_find(me, note->id);
-			if (task != NULL)
-				sched_queue_finish(task);
+			if (task == NULL)
+			{
+				sched_queue_note_ended(me, note->id);
+				break;
+			}
+			if (task->executor != 0)
+				sched_executor_note_lost(sched_executor_of(task),
+										 task->task_id, task->attempt);
+			sched_queue_finish(task);
 			break;
 		case NOTE_RETRY:
 			task = sched_queue_find(me, note->id);
@@ -661,8 +676,12 @@ apply_note(const Note * note, int me, TimestampTz now)
 			break;
 		case NOTE_STOP:
 			task = sched_queue_find(me, note->id);
-			if (task != NULL)
+			if (task == NULL)
+				break;
+			if (sched_task_status_holds_lease(task->status))
 				apply_to_worker(task, note->flag, note->at != 0);
+			else
+				sched_queue_stop_waiting(task, note->flag, now);
 			break;
 		case NOTE_LEASES:
 		case NOTE_STARTS:

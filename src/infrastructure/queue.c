@@ -425,7 +425,7 @@ sched_queue_enqueue(QTask *task)
 
 	Assert(task->status == SCHED_TASK_READY && task->place == Q_NOWHERE);
 
-	if (task->ending_pid != 0)
+	if (task->ending_pid != 0 || task->stop != SCHED_STOP_NONE)
 		return;					/* somebody is ending it */
 	if (task->serial && lane_active(lane) > 1)
 	{
@@ -523,14 +523,28 @@ sched_queue_retry(QTask *task, TimestampTz due_at, bool counts)
 	sched_queue_lane_has_room(task->lane);
 }
 
+/* Give the entry up.  db is the one whose bucket it is in. */
+void
+sched_queue_free_entry(QTask *task, int db)
+{
+	uint32		i = task - tasks;
+	uint32	   *link = bucket_of(task_buckets, db, task->task_id);
+
+	while (*link != i)
+		link = &tasks[*link].next;
+	*link = task->next;
+	task->db = -1;
+	task->next = queue->free_task;
+	queue->free_task = i;
+	queue->tasks_used--;
+}
+
 /* The task has ended; forget it. */
 void
 sched_queue_finish(QTask *task)
 {
 	QLane	   *lane = task->lane;
 	SchedDatabase *db = &sched_shared->databases[task->db];
-	uint32		i = task - tasks;
-	uint32	   *link;
 	bool		was_limited = sched_max_concurrent_jobs > 0 &&
 	db->running >= sched_max_concurrent_jobs &&
 	sched_task_status_holds_lease(task->status);
@@ -546,15 +560,14 @@ sched_queue_finish(QTask *task)
 	dlist_delete(&task->lane_node);
 	lane->total--;
 
-	link = bucket_of(task_buckets, task->db, task->task_id);
-	while (*link != i)
-		link = &tasks[*link].next;
-	*link = task->next;
-	task->db = -1;
-	task->next = queue->free_task;
-	queue->free_task = i;
-	queue->tasks_used--;
 	db->tasks--;
+	if (db->reading)
+	{
+		task->db = SCHED_TOMB(task->db);
+		dlist_push_tail(&db->tombs, &task->lane_node);
+	}
+	else
+		sched_queue_free_entry(task, task->db);
 
 	sched_queue_lane_has_room(lane);
 	ask_for_refill(lane);
@@ -632,8 +645,20 @@ sched_queue_find(int db, int64 task_id)
 	return i == 0 ? NULL : &tasks[i];
 }
 
-static QTask *
-make_task(int db, int64 task_id)
+/* Is there an entry for it, if only to say that it has ended? */
+static bool
+is_known(int db, int64 task_id)
+{
+	uint32		i = *bucket_of(task_buckets, db, task_id);
+
+	while (i != 0 && !((tasks[i].db == db || tasks[i].db == SCHED_TOMB(db)) &&
+					   tasks[i].task_id == task_id))
+		i = tasks[i].next;
+	return i != 0;
+}
+
+QTask	   *
+sched_queue_make_entry(int db, int64 task_id)
 {
 	uint32	   *bucket = bucket_of(task_buckets, db, task_id);
 	uint32		i;
@@ -690,7 +715,7 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 	QLane	   *lane;
 	QTask	   *task;
 
-	if (sched_queue_find(db, new->task_id) != NULL)
+	if (is_known(db, new->task_id))
 		return Q_DUPLICATE;
 	/* those who wait must not leave the others without room */
 	if (new->waits && queue->tasks_waiting >= queue->task_capacity / 2)
@@ -702,7 +727,7 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 	if (lane == NULL ||
 		(lane->spill_lo != SCHED_NO_SPILL && !refill) ||
 		lane->total >= lane_capacity(lane) ||
-		(task = make_task(db, new->task_id)) == NULL)
+		(task = sched_queue_make_entry(db, new->task_id)) == NULL)
 	{
 		sched_queue_leave_out(db, spec, new->task_id);
 		return Q_LEFT_OUT;
@@ -910,6 +935,7 @@ sched_queue_purge(int db)
 	for (uint32 i = 1; i <= queue->tasks_touched; i++)
 		if (tasks[i].db == db)
 			sched_queue_finish(&tasks[i]);
+	sched_queue_end_reading(db);
 	sched_executors_purge(db);
 	sched_queue_begin_pools(db);
 	sched_queue_end_pools(db);

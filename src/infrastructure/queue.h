@@ -290,6 +290,14 @@ extern void sched_queue_counted(QTask *task, const SchedJoinCounts *join,
 								bool guarded, bool turn, uint64 before,
 								TimestampTz look_at, TimestampTz now);
 
+/*
+ * What ends between these two is not entered again by sched_queue_add(): to be
+ * called around reading live tasks with a snapshot.
+ */
+extern void sched_queue_begin_reading(int db);
+extern void sched_queue_end_reading(int db);
+extern void sched_queue_note_ended(int db, int64 task_id);
+
 /* Keep a task from being started while a transaction is about to end it. */
 extern bool sched_queue_reserve(QTask *task, int pid);
 extern void sched_queue_unreserve(QTask *task, TimestampTz now);

@@ -26,4 +26,11 @@ extern void sched_queue_dequeue(QTask *task);
 
 extern void sched_queue_clear_attempt(QTask *task);
 
+/* An entry, and giving it up; db is the one whose bucket it is in. */
+extern QTask *sched_queue_make_entry(int db, int64 task_id);
+extern void sched_queue_free_entry(QTask *task, int db);
+
+/* QTask.db of an entry that says only that the task has ended. */
+#define SCHED_TOMB(db)	(-2 - (db))
+
 #endif							/* SCHED_QUEUE_INT_H */

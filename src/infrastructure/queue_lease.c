@@ -227,6 +227,18 @@ sched_queue_start_undone(QTask *task)
 						  USECS_PER_SEC : 0);
 }
 
+void
+sched_queue_stop_waiting(QTask *task, SchedStopReason reason, TimestampTz now)
+{
+	if (task->status != SCHED_TASK_READY &&
+		task->status != SCHED_TASK_WAITING_RETRY)
+		return;
+	sched_queue_dequeue(task);
+	task->stop = reason;
+	sched_queue_set_timer(task, now);
+	sched_wake_scheduler(&sched_shared->databases[task->db]);
+}
+
 /* An assigned task that nobody has started: to another one, as a new attempt. */
 void
 sched_queue_release(QTask *task, TimestampTz now)

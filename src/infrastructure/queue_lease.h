@@ -42,6 +42,13 @@ extern void sched_queue_start_undone(QTask *task);
 /* If the task's executor is no longer there, the scheduler is to look. */
 extern void sched_queue_check_holder(const QTask *task);
 
+/*
+ * It was told to stop when it had just stopped by itself, and waits for another
+ * attempt: there is to be none.  The scheduler ends it.
+ */
+extern void sched_queue_stop_waiting(QTask *task, SchedStopReason reason,
+									 TimestampTz now);
+
 extern void sched_queue_release(QTask *task, TimestampTz now);
 extern void sched_queue_restore_orphan(QTask *task, TimestampTz started_at,
 									   bool http);

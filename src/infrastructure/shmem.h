@@ -113,6 +113,8 @@ typedef struct SchedDatabase
 	bool		want_routes;	/* some wait for an answer of the scheduler */
 	bool		want_workers;	/* a class has tasks and nobody idle */
 	bool		want_refill;	/* a lane with left-out tasks has room */
+	bool		reading;		/* live tasks are being read from the tables */
+	dlist_head	tombs;			/* tasks that have ended since */
 
 	/* see infrastructure/chores.h */
 	int			chores;			/* of this database */
@@ -124,6 +126,7 @@ typedef struct SchedDatabase
 	pairingheap beats;			/* by when each may be lost */
 	bool		executors_loaded;	/* read from their table */
 	bool		settle_executors;	/* some have leases to be taken back */
+	int			leased;			/* tasks that they have */
 	dlist_head	waiters;		/* sessions that wait for tasks */
 
 	/* jobs whose definition changed, for the scheduler */

@@ -178,8 +178,6 @@ Datum
 sched_detect_failed(PG_FUNCTION_ARGS)
 {
 	int64		timeout = sched_executor_timeout * USECS_PER_SEC;
-	int			count;
-	int			me;
 
 	if (!PG_ARGISNULL(0))
 		timeout = sched_store_interval_usec(PG_GETARG_INTERVAL_P(0));
@@ -191,11 +189,8 @@ sched_detect_failed(PG_FUNCTION_ARGS)
 				 errhint("Give an interval such as 2 minutes.")));
 	sched_require_cluster();
 	sched_require_right(InvalidOid, SCHED_MAY_OPERATE, "the executors");
-	me = sched_shmem_my_database();
-	count = sched_watch_detect_all(me, timeout);
-	if (count > 0)
-		sched_watch_take_back(me);
-	PG_RETURN_INT32(count);
+	PG_RETURN_INT32(sched_watch_fail_silent(sched_shmem_my_database(),
+											timeout));
 }
 
 /* ---------- what is shown ---------- */

@@ -781,8 +781,9 @@ is_quiet(TimestampTz now, uint64 *cycles)
 	db = &sched_shared->databases[me];
 	*cycles = db->cycles;
 	quiet = db->state == SCHED_DB_RUNNING && db->loaded &&
-		db->running == 0 && db->change_count == 0 &&
-		!db->change_overflow && !db->rescan && !db->want_refill;
+		db->running == db->leased && db->change_count == 0 &&
+		!db->change_overflow && !db->rescan && !db->want_refill &&
+		!db->settle_executors;
 	if (quiet && sched_enabled && !db->held)
 	{
 		if (db->chores > 0)
@@ -791,6 +792,9 @@ is_quiet(TimestampTz now, uint64 *cycles)
 			quiet = false;
 		timer = sched_queue_first_timer(me);
 		if (timer != NULL && timer->timer_at <= now)
+			quiet = false;
+		if (sched_executor_next_check(me) != 0 &&
+			sched_executor_next_check(me) <= now)
 			quiet = false;
 		while (quiet &&
 			   (class = sched_queue_next_class(me, &cursor)) != NULL)
