@@ -25,6 +25,7 @@
 #include "application/attempt.h"
 #include "application/event.h"
 #include "application/event_fire.h"
+#include "application/observe.h"
 #include "application/rights.h"
 #include "catalog/pg_type.h"
 #include "infrastructure/clock.h"
@@ -230,6 +231,8 @@ sched_event_executor(SchedEventType type, const char *executor, Oid owner,
 {
 	SchedEvent	event;
 
+	sched_observe_executor(executor, sched_event_type_name(type) + strlen("executor."),
+						   type == SCHED_EVENT_EXECUTOR_LOST);
 	if (!sched_event_wanted(type))
 		return;
 	sched_event_init(&event, type);

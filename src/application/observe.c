@@ -12,9 +12,10 @@
  *
  *	level	a line for
  *	error	a task that failed for good
- *	warning	a failed or lost attempt after which another one follows; a missed occurrence
+ *	warning	a failed or lost attempt after which another one follows; a missed
+ *			occurrence; a lost executor
  *	info	a cancelled task
- *	debug	every other change of state of a task or job
+ *	debug	every other change of state of a task, job or executor
  *
  *-------------------------------------------------------------------------
  */
@@ -84,6 +85,13 @@ sched_observe_job(const char *name, int64 job_id, const char *from,
 	if (sched_observes_states())
 		sched_server_log("job \"%s\" " INT64_FORMAT " %s, was %s", name,
 						 job_id, to, from);
+}
+
+void
+sched_observe_executor(const char *name, const char *state, bool lost)
+{
+	if (sched_server_log_wants(lost ? WARNING : DEBUG1))
+		sched_server_log("executor \"%s\" %s", name, state);
 }
 
 /* ---------- outcomes ---------- */

@@ -24,4 +24,8 @@ extern void sched_observe_state(int64 task_id, int attempt, int64 job_id,
 extern void sched_observe_job(const char *name, int64 job_id,
 							  const char *from, const char *to);
 
+/* Something happened to an executor ("online"); that it is lost is a warning. */
+extern void sched_observe_executor(const char *name, const char *state,
+								   bool lost);
+
 #endif							/* SCHED_OBSERVE_H */

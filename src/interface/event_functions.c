@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "application/event.h"
+#include "application/observe.h"
 #include "application/rights.h"
 #include "domain/event_pattern.h"
 #include "fmgr.h"
@@ -108,6 +109,9 @@ sched_sql_event_note(PG_FUNCTION_ARGS)
 	sched_require_owner("_event_note()");
 	if (type == SCHED_EVENT_COUNT)
 		elog(ERROR, "there is no such domain event");
+	if (!PG_ARGISNULL(3))
+		sched_observe_executor(text_to_cstring(PG_GETARG_TEXT_PP(3)),
+							   sched_event_type_name(type) + strlen("executor."), false);
 	if (!sched_event_wanted(type))
 		PG_RETURN_NULL();
 	sched_event_init(&event, type);

@@ -40,6 +40,9 @@ is(sql($standby, q(SELECT sched.readiness() ->> 'status')), 'DOWN', 'but is not 
 is((sql_error($standby, q(SELECT sched.run_job('cron'))))[0], '25006', 'tasks are refused');
 like(sql($standby, 'SELECT * FROM sched.status()'), qr/this server is a standby/, 'status() says so');
 
+like(sql($standby, 'SELECT sched.prometheus_metrics()'), qr/^sched_up 1$/m, 'metrics can be had there');
+is(sql($standby, 'SELECT sched.scaling_metric()'), 0, 'there is nothing to be done there');
+
 # ---- promotion under load ------------------------------------------------------
 
 sql($primary, q(SELECT sched.run_job('long')));
@@ -73,5 +76,8 @@ is( sql($standby, q(SELECT count(*) FROM (SELECT trigger_id, scheduled_at FROM s
 is( sql($standby, q(SELECT bool_and(gap = interval '0.5 second') FROM (SELECT scheduled_at - lag(scheduled_at) OVER (ORDER BY scheduled_at) AS gap
 		FROM sched.tasks WHERE trigger_id IS NOT NULL) AS g)),
 	't', 'and none is missing');
+my $counted = sql($standby, q(SELECT (regexp_match(sched.prometheus_metrics(), '\nscheduler_tasks_completed_count (\d+)'))[1]));
+cmp_ok($counted, '>=', sql($standby, q(SELECT count(*) FROM sched.tasks WHERE status = 'completed')), 'the new primary has counted what the old one did');
+cmp_ok($counted, '<=', 3 + sql($standby, q(SELECT count(*) FROM sched.tasks WHERE status = 'completed')), 'and not much more');
 $standby->stop;
 done_testing();

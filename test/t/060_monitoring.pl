@@ -169,6 +169,13 @@ sql($node, q(SELECT sched.resume_job('good'); SELECT sched.create_job('verbose',
 $task = sql($node, q(SELECT sched.run_job('verbose')));
 wait_log($node, qr/task $task attempt 1 job "verbose" failed .*: two lines$/, $from);
 is(scalar(log_lines($node, qr/sched: job "good" \d+ active/, $from)), 1, 'what is rolled back is not told');
+sql($node, q(SELECT sched.register_executor('e1')));
+wait_log($node, qr/sched: executor "e1" registered$/, $from);
+$node->append_conf('postgresql.conf', "sched.log_level = info");
+$node->reload;
+wait_for($node, 'SHOW sched.log_level', 'info');
+is(sql($node, q(SELECT sched.detect_failed_executors('0 s'))), 1, 'an executor is lost');
+wait_log($node, qr/sched: executor "e1" lost$/, $from);
 $node->append_conf('postgresql.conf', "sched.log_level = error");
 $node->reload;
 wait_for($node, 'SHOW sched.log_level', 'error');
