@@ -291,11 +291,13 @@ BEGIN
 		PERFORM sched._check_right(p_caller, v_task.owner, 'operate', format('task %s', v_task.task_id));
 	END LOOP;
 	/* of jobs that are still there */
-	SELECT array_agg(t.task_id ORDER BY t.task_id), array_agg(nextval('sched._task_id_seq') ORDER BY t.task_id)
-	INTO v_old, v_new
+	SELECT array_agg(t.task_id ORDER BY t.task_id) INTO v_old
 	FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
 	WHERE t.task_id = ANY (v_old)
 	  AND (j.status IN ('active', 'paused') OR t.task_id = p_task.task_id);
+	/* in the same order */
+	SELECT array_agg(s.id ORDER BY s.id) INTO v_new
+	FROM (SELECT nextval('sched._task_id_seq') AS id FROM generate_series(1, cardinality(v_old))) AS s;
 
 	FOR v_task IN
 		SELECT t.*, m.new_id, j.dependency_timeout

@@ -220,7 +220,8 @@ sql($node, q(INSERT INTO gate VALUES ('w up')));
 poll_ok($node, $waiting, 'w R=completed w down=completed w up=completed', 'and run when their upstream has ended');
 
 # ---- kill -9 in the middle of a run ------------------------------------------------
-# A graph of 20 layers of 20; every task leaves a trace.  The server is killed three times.
+# A graph of 20 layers of 20; every task leaves a trace.  The server is killed three times;
+# the last layer waits until that is over.
 sql($node, <<'SQL');
 TRUNCATE effects;
 DO $$
@@ -233,7 +234,8 @@ BEGIN
 		FOR k IN 1 .. 20 LOOP
 			up := CASE layer WHEN 1 THEN '{k root}' ELSE ARRAY(SELECT DISTINCT format('k %s-%s', layer - 1, 1 + floor(random() * 20)::int) FROM generate_series(1, 4)) END;
 			PERFORM sched.create_job(format('k %s-%s', layer, k),
-				$c$INSERT INTO effects SELECT t ->> 'job_name', (t ->> 'task_id')::bigint FROM sched.current_task() t; SELECT pg_sleep(0.02)$c$, depends_on => up);
+				$c$INSERT INTO effects SELECT t ->> 'job_name', (t ->> 'task_id')::bigint FROM sched.current_task() t; SELECT pg_sleep(0.01)$c$
+				|| CASE layer WHEN 20 THEN '; SELECT wait_gate(''k'')' ELSE '' END, depends_on => up);
 		END LOOP;
 	END LOOP;
 END $$;
@@ -242,12 +244,12 @@ $run = sql($node, q(SELECT sched.run_job('k root')));
 my $ended;
 for my $blow (1 .. 3)
 {
-	my $before = sql($node, "SELECT count(*) FROM sched._outcome o JOIN sched._task t USING (task_id) WHERE t.run_id = $run AND o.final");
-	wait_for($node, "SELECT count(*) > $before + 40 FROM sched._outcome o JOIN sched._task t USING (task_id) WHERE t.run_id = $run AND o.final", 't');
+	wait_for($node, "SELECT count(*) >= $blow * 80 FROM sched._outcome o JOIN sched._task t USING (task_id) WHERE t.run_id = $run AND o.final", 't');
 	$ended = sql($node, "SELECT count(*) FROM sched._outcome o JOIN sched._task t USING (task_id) WHERE t.run_id = $run AND o.final");
 	kill9_server($node);
 	$node->start;
 }
+sql($node, q(INSERT INTO gate VALUES ('k')));
 cmp_ok($ended, '<', 401, 'kill -9: in the middle of the run');
 poll_ok($node, "SELECT count(*) FROM sched._outcome o JOIN sched._task t USING (task_id) WHERE t.run_id = $run AND o.final", '401', 'kill -9 three times: the run ends');
 is(sql($node, "SELECT status, tasks FROM sched.runs WHERE run_id = $run"), 'completed|{"completed": 401}', 'kill -9: and ends right');
