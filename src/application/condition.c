@@ -35,7 +35,7 @@ typedef struct Answer
 	int64		upstream_task;
 } Answer;
 
-Jsonb *
+Jsonb	   *
 sched_condition_parameters(const SchedJob *job, const SchedTaskRow *task)
 {
 	Datum		parameters;

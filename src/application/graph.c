@@ -448,7 +448,7 @@ make_run(const SchedTaskRow *roots, int count)
 		if (m->row->waits == SCHED_WAITS_FOR_ALL)
 		{
 			SchedJob   *job = m->job != NULL ? m->job :
-				sched_store_job(m->job_id);
+			sched_store_job(m->job_id);
 
 			if (job != NULL)
 			{

@@ -431,15 +431,15 @@ note_reason(Finding *finding, const SchedEdge *edge, SchedEdgeLetter letter,
 {
 	SchedJob   *upstream;
 	char	  **place = letter == SCHED_LETTER_PENDING ? &finding->stall :
-		&finding->reason;
+	&finding->reason;
 
 	if (*place != NULL || letter == SCHED_LETTER_SATISFIED ||
 		(letter == SCHED_LETTER_PENDING && reason == NULL))
 		return;
 	upstream = sched_store_job(edge->upstream_id);
 	*place = psprintf("dependency on job \"%s\": %s",
-							   upstream == NULL ? "?" : upstream->name,
-							   reason == NULL ? "not met" : reason);
+					  upstream == NULL ? "?" : upstream->name,
+					  reason == NULL ? "not met" : reason);
 }
 
 /*

@@ -122,13 +122,13 @@ scan_edges(const char *index, int column, int64 id, int *count)
 	return edges;
 }
 
-SchedEdge *
+SchedEdge  *
 sched_store_edges_of(int64 job_id, int *count)
 {
 	return scan_edges("dependency_job_idx", DEP_JOB, job_id, count);
 }
 
-SchedEdge *
+SchedEdge  *
 sched_store_edges_on(int64 upstream_id, int *count)
 {
 	return scan_edges("dependency_upstream_idx", DEP_UPSTREAM, upstream_id,
@@ -269,7 +269,7 @@ insert_some(SchedSegmentTable table, const void *rows, int count)
 	while (done < count)
 	{
 		int64		id = nodes != NULL ? nodes[done].task_id :
-			letters[done].task_id;
+		letters[done].task_id;
 		HeapTuple	tuple;
 
 		if (id < lo || id >= hi)
