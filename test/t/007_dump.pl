@@ -25,6 +25,7 @@ SELECT sched.create_job('paused', 'SELECT 1', '@every 1 s');
 SELECT sched.pause_job('paused', 'for a while');
 SELECT sched.create_job('startup', 'INSERT INTO seen VALUES (current_database())', '@startup');
 SELECT sched.create_job('gone', 'SELECT 1');
+SELECT sched.create_job('after', 'SELECT 1', depends_on => '{by hand,paused}'), sched.remove_dependency('after', 'paused');
 SELECT sched.delete_job('gone');
 SELECT sched.create_calendar('holidays', '{"exclude": ["2030-12-25"]}');
 SELECT sched.schedule_task('by hand', now() + interval '1 day');
@@ -37,7 +38,8 @@ my $columns = 'job_id, name, type, command, status, owner, parameters, timezone,
 my %what = (
 	jobs     => "SELECT $columns FROM sched._job WHERE status <> 'deleted' ORDER BY job_id",
 	triggers => 'SELECT * FROM sched._trigger ORDER BY trigger_id',
-	calendars => 'SELECT * FROM sched._calendar ORDER BY 1');
+	calendars => 'SELECT * FROM sched._calendar ORDER BY 1',
+	dependencies => 'SELECT * FROM sched._dependency WHERE removed_at IS NULL ORDER BY 1');
 
 # The positions of ids are compared by what they give out next.
 sub next_ids

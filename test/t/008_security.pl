@@ -120,7 +120,7 @@ my @calls = (
 	q(backfill('%1', '2020-01-01', '2020-01-02')), q(backfill('%1', '2030-01-01', '2030-01-02')), q(cancel_run(%2)), q(cancel_run(0)),
 	q(create_calendar('weekly of %r', '{"weekly": ["MON"]}')), q(update_calendar('weekly of %r', '{"weekly": ["TUE"]}')), q(calendar_includes('weekly of %r', '2030-01-01')),
 	q(get_task(%2)), q(tasks_by_job('%1')), q(tasks_by_status('completed')), q(tasks_by_status('running')), q(task_logs(%2)), q(task_attempts(%2)), q(why(%2)),
-	q(rerun_task(%2)), q(retry_task(%2)), q(cancel_task(%2, 'no')), q(wait_for_task(%2)), q(current_task()), q(log('info', 'x')), q(log_task(%2, 1, 'info', 'x')),
+	q(rerun_task(%2)), q(rerun_task(%2, true)), q(retry_task(%2)), q(cancel_task(%2, 'no')), q(wait_for_task(%2)), q(current_task()), q(log('info', 'x')), q(log_task(%2, 1, 'info', 'x')),
 	q(report_progress(10)), q(report_progress(%2, 1, 10)),
 	q(health()), q(liveness()), q(readiness()), q(status()), q(prometheus_metrics()), q(scaling_metric()), q(version()),
 	q(resume_all()), q(import_pg_cron()), q(create_roles()),
