@@ -187,5 +187,5 @@ RESET ROLE;
 CALL pg_temp.run('dep theirs');
 SELECT job, status, attempt, reason FROM pg_temp.run ORDER BY task_id;
 SELECT sched.delete_job(name) FROM (VALUES ('dep mine'), ('dep theirs')) v (name);
-DROP OWNED BY regress_dep_user;
-DROP ROLE regress_dep_user;
+DROP OWNED BY regress_dep_user, sched_admin, sched_operator, sched_user, sched_viewer, sched_executor;
+DROP ROLE regress_dep_user, sched_admin, sched_operator, sched_user, sched_viewer, sched_executor;
