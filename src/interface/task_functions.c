@@ -25,6 +25,7 @@
 #include "infrastructure/pending.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -83,6 +84,33 @@ check_job(const SchedJob *job)
 	sched_require_right(job->owner, SCHED_MAY_OPERATE,
 						psprintf("job \"%s\"", job->name));
 	sched_tasks_check_job(job);
+}
+
+/*
+ * Who may operate a job may run it as it is.  What it executes is said by its
+ * parameters, too: who hands over others has to be a member of the role that it
+ * runs as, as with update_job().
+ */
+static void
+check_parameters(const SchedJob *job, const Jsonb *parameters)
+{
+	Oid			caller = GetUserId();
+
+	if (parameters == NULL || JB_ROOT_COUNT(parameters) == 0 ||
+		is_member_of_role(caller, job->run_as))
+		return;
+	if (job->parameters != NULL &&
+		compareJsonbContainers(&unconstify(Jsonb *, parameters)->root,
+							   &job->parameters->root) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to say what job \"%s\" executes",
+					job->name),
+			 errdetail("It runs as role \"%s\", of which role \"%s\" is not a member, and the parameters are not the job's own.",
+					   GetUserNameFromId(job->run_as, true),
+					   GetUserNameFromId(caller, false)),
+			 errhint("Leave the parameters away to run the job as it is defined.")));
 }
 
 /*
@@ -247,6 +275,7 @@ schedule_task(FunctionCallInfo fcinfo, const SchedJob *job, uint32 generation)
 
 	sched_order_init(&order, run_at_arg(fcinfo, 1));
 	order.parameters = jsonb_arg(fcinfo, 2);
+	check_parameters(job, order.parameters);
 	order.priority = priority_arg(fcinfo, 3);
 	order.idempotency_key = text_arg(fcinfo, 4);
 	PG_RETURN_INT64(order_one(job, generation, &order));
@@ -277,6 +306,7 @@ run_job(FunctionCallInfo fcinfo, const SchedJob *job, uint32 generation)
 
 	sched_order_init(&order, sched_clock_now());
 	order.parameters = jsonb_arg(fcinfo, 1);
+	check_parameters(job, order.parameters);
 	PG_RETURN_INT64(order_one(job, generation, &order));
 }
 
@@ -324,7 +354,10 @@ schedule_tasks(FunctionCallInfo fcinfo, const SchedJob *job, uint32 generation)
 	{
 		sched_order_init(&orders[i], run_at);
 		if (!nulls[i])
+		{
 			orders[i].parameters = DatumGetJsonbP(elements[i]);
+			check_parameters(job, orders[i].parameters);
+		}
 	}
 	sched_tasks_order(job, generation, orders, count, ids);
 

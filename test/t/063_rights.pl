@@ -95,6 +95,14 @@ for my $case (
 	[ "SELECT (sched.get_job($job)).name",                                      'of alice', qw(alice vera olga adam) ],
 	[ "SELECT sched.pause_job($job) OR sched.resume_job($job)",                 't',        qw(alice olga adam) ],
 	[ "SELECT sched.run_job($job) > 0",                                         't',        qw(alice olga adam) ],
+	[ "SELECT sched.run_job($job, '{}') > 0",                                   't',        qw(alice olga adam) ],
+	[ "SELECT sched.run_job($job, '{\"secret\": \"xyzzy-parameter\"}') > 0",    't',        qw(alice olga adam) ],
+	[ "SELECT sched.run_job($job, '{\"secret\": \"other\"}') > 0",              't',        qw(alice) ],
+	[ "SELECT sched.schedule_task($job, '2100-01-01', '{\"b\": 1}') > 0",       't',        qw(alice) ],
+	[ "SELECT count(*) FROM sched.schedule_tasks($job, ARRAY['{}', '{\"b\": 1}']::jsonb[])", 2, qw(alice) ],
+	[ "SELECT count(*) FROM sched.schedule_tasks($job, ARRAY['{}', NULL]::jsonb[])", 2,          qw(alice olga adam) ],
+	[ "SELECT sched.add_trigger($job, '\@yearly', parameters => '{\"b\": 1}') > 0", 't',        qw(alice) ],
+	[ "SELECT sched.add_trigger($job, '\@yearly') > 0",                          't',        qw(alice adam) ],
 	[ "SELECT sched.update_job($job, '{\"description\": \"x\"}') = $job",       't',        qw(alice adam) ],
 	[ "SELECT sched.update_job($job, '{\"command\": \"SELECT 2\"}') = $job",    't',        qw(alice) ])
 {
