@@ -196,3 +196,42 @@ BEGIN
 	RETURN v_name;
 END $$;
 COMMENT ON FUNCTION sched._router_fault(bigint, text) IS 'Notes how a router failed.';
+
+/*
+ * Broadcast tasks and their shards, see src/application/broadcast.c.  Rows go when
+ * their tasks have left the history.
+ */
+CREATE TABLE sched._shard
+(
+	task_id		bigint NOT NULL,
+	parent_id	bigint NOT NULL,
+	executor_id	int NOT NULL,				-- the only one that may have it
+	shard_index	int NOT NULL,				-- from 0
+	shard_total	int NOT NULL,
+	CONSTRAINT shard_pkey PRIMARY KEY (task_id)
+);
+CREATE INDEX shard_parent_idx ON sched._shard (parent_id);
+COMMENT ON TABLE sched._shard IS 'Which tasks are shards of a broadcast task.';
+
+CREATE VIEW sched.shards WITH (security_barrier) AS
+SELECT s.parent_id,
+	s.task_id,
+	s.shard_index,
+	s.shard_total,
+	x.name AS executor,
+	t.status,
+	t.result,
+	t.error
+FROM sched._shard s
+JOIN sched.tasks t ON t.task_id = s.task_id
+LEFT JOIN sched._executor x ON x.executor_id = s.executor_id
+ORDER BY s.parent_id DESC, s.shard_index;
+COMMENT ON VIEW sched.shards IS 'The shards of broadcast tasks.';
+COMMENT ON COLUMN sched.shards.parent_id IS 'The broadcast task.';
+COMMENT ON COLUMN sched.shards.task_id IS 'The shard, a task in the same run.';
+COMMENT ON COLUMN sched.shards.shard_index IS 'Which one it is, from 0; a parameter of the shard.';
+COMMENT ON COLUMN sched.shards.shard_total IS 'How many there are; a parameter of the shard.';
+COMMENT ON COLUMN sched.shards.executor IS 'The executor that it is for.';
+COMMENT ON COLUMN sched.shards.status IS 'The state of the shard, as in sched.tasks.';
+COMMENT ON COLUMN sched.shards.result IS 'Its result.';
+COMMENT ON COLUMN sched.shards.error IS 'Its error.';

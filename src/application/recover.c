@@ -30,6 +30,7 @@
 #include "infrastructure/clock.h"
 #include "infrastructure/pending.h"
 #include "infrastructure/settings.h"
+#include "infrastructure/shard_table.h"
 #include "infrastructure/store.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -230,6 +231,8 @@ read_row(int db, HeapTuple tuple, TupleDesc desc, SchedJob **job,
 	spec.priority = n[3] ? (*job)->priority : DatumGetInt16(v[3]);
 	spec.serial = DatumGetBool(v[4]) &&
 		(*job)->overlap_policy != SCHED_OVERLAP_ALLOW;
+	if ((*job)->route == SCHED_ROUTE_BROADCAST)
+		(void) sched_store_shard(spec.task_id, &spec.parent, &spec.target);
 	if ((*job)->route == SCHED_ROUTE_CONSISTENT_HASH)
 	{
 		SchedTaskRow row;

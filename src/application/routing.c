@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "application/broadcast.h"
 #include "application/routing.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -202,10 +203,12 @@ ask_router(int db, int64 job_id)
 	sched_unlock();
 }
 
-static void
+/* True when there is more to do after the commit. */
+static bool
 answer_all(int db)
 {
 	uint32		cursor = 0;
+	bool		more = false;
 
 	for (;;)
 	{
@@ -227,8 +230,12 @@ answer_all(int db)
 			answer_last(db, job_id);
 		else if (route == SCHED_ROUTE_CUSTOM)
 			ask_router(db, job_id);
+		else if (route == SCHED_ROUTE_BROADCAST &&
+				 sched_broadcast_turn(db, job_id))
+			more = true;
 		CHECK_FOR_INTERRUPTS();
 	}
+	return more;
 }
 
 static void
@@ -252,6 +259,7 @@ void
 sched_routing_run(int db)
 {
 	SchedDatabase *database = &sched_shared->databases[db];
+	bool		more = false;
 
 	if (!database->want_routes && !(refused && !database->chores_refused))
 		return;
@@ -264,7 +272,7 @@ sched_routing_run(int db)
 		PushActiveSnapshot(GetTransactionSnapshot());
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
-		answer_all(db);
+		more = answer_all(db);
 		SPI_finish();
 		PopActiveSnapshot();
 		CommitTransactionCommand();
@@ -275,4 +283,6 @@ sched_routing_run(int db)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	if (more)
+		set_wanted(database, true);
 }

@@ -397,6 +397,11 @@ turn(void)
 	while (more && sched_recover_left_out(my_db))
 		CHECK_FOR_INTERRUPTS();
 
+	while (database->want_routes && sched_enabled && !database->held)
+	{
+		sched_routing_run(my_db);
+		CHECK_FOR_INTERRUPTS();
+	}
 	sched_routing_run(my_db);
 	if (sched_enabled && !database->held)
 	{

@@ -388,6 +388,57 @@ prepare_cancel(const SchedTaskRow *row, const char *reason, TimestampTz now,
 	return CANCEL_WRITE;
 }
 
+/* The live shards of a broadcast task; in a palloc'd array. */
+static int64 *
+live_shards(int64 task_id, int *count)
+{
+	int64	   *ids = NULL;
+	QTask	   *task = NULL;
+	int			capacity;
+	int			me;
+
+	*count = 0;
+	sched_lock(LW_SHARED);
+	me = sched_shmem_my_database();
+	if (me >= 0)
+		task = sched_queue_find(me, task_id);
+	capacity = task != NULL && task->umbrella ? task->shards : 0;
+	sched_unlock();
+	if (capacity == 0)
+		return NULL;
+
+	ids = palloc_extended(capacity * sizeof(int64), MCXT_ALLOC_HUGE);
+	sched_lock(LW_SHARED);
+	task = sched_queue_find(me, task_id);
+	if (task != NULL && task->umbrella)
+	{
+		dlist_iter	iter;
+
+		dlist_foreach(iter, &task->lane->tasks)
+		{
+			const QTask *shard = dlist_container(QTask, lane_node, iter.cur);
+
+			if (shard->parent == task_id && *count < capacity)
+				ids[(*count)++] = shard->task_id;
+		}
+	}
+	sched_unlock();
+	return ids;
+}
+
+/* A broadcast task ends when its shards do, so they are cancelled. */
+static bool
+cancel_shards(int64 task_id, const char *reason)
+{
+	int			count;
+	int64	   *ids = live_shards(task_id, &count);
+	bool		cancelled = false;
+
+	for (int i = 0; i < count; i++)
+		cancelled |= sched_task_cancel(ids[i], reason);
+	return cancelled;
+}
+
 /* A worker runs the task: it will be told at commit. */
 static bool
 cancel_running(int64 task_id, const char *reason, const SchedOutcome *outcome,
@@ -395,6 +446,8 @@ cancel_running(int64 task_id, const char *reason, const SchedOutcome *outcome,
 {
 	if (is_stopping(task_id))
 		return false;
+	if (cancel_shards(task_id, reason))
+		return true;
 	if (reason != NULL)
 		sched_store_insert_log(task_id, outcome->attempt, SCHED_LOG_INFO, now,
 							   psprintf(SCHED_REQUEST_LOG "%s", reason));

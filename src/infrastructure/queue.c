@@ -312,7 +312,10 @@ change_status(QTask *task, SchedTaskStatus to)
 	QLane	   *lane = task->lane;
 	SchedDatabase *db = &sched_shared->databases[task->db];
 
-	if (sched_task_status_holds_lease(from))
+	/* an umbrella holds no lease, it only looks as if */
+	if (task->umbrella)
+		;
+	else if (sched_task_status_holds_lease(from))
 	{
 		lane->running--;
 		db->running--;
@@ -333,7 +336,7 @@ change_status(QTask *task, SchedTaskStatus to)
 
 	task->status = to;
 
-	if (sched_task_status_holds_lease(to))
+	if (sched_task_status_holds_lease(to) && !task->umbrella)
 	{
 		lane->running++;
 		db->running++;
@@ -550,6 +553,8 @@ sched_queue_finish(QTask *task)
 	sched_task_status_holds_lease(task->status);
 
 	withdraw(task);
+	if (task->parent != 0)
+		sched_route_count_shard(task, -1);
 	sched_queue_set_timer(task, 0);
 	if (lane->spec.report_end)
 	{
@@ -740,6 +745,11 @@ sched_queue_add(int db, const QLaneSpec *spec, const QTaskSpec *new,
 	dlist_push_tail(&lane->tasks, &task->lane_node);
 	task->run_id = new->run_id;
 	task->route_key = new->route_key;
+	task->target = new->target;
+	task->pinned = new->target != 0;
+	task->parent = new->parent;
+	if (new->parent != 0)
+		sched_route_count_shard(task, 1);
 	task->scheduled_at = new->scheduled_at;
 	task->tid = new->tid;
 	task->has_parameters = new->has_parameters;
@@ -835,15 +845,6 @@ requeue_lane(QLane *lane)
 	ask_for_refill(lane);
 }
 
-/* Do the same takers have the tasks of both? */
-static bool
-same_class(const QLaneSpec *a, const QLaneSpec *b)
-{
-	return a->role == b->role && a->kind == b->kind && a->pool == b->pool &&
-		a->tag_count == b->tag_count &&
-		memcmp(a->tags, b->tags, sizeof(a->tags)) == 0;
-}
-
 void
 sched_queue_update_lane(int db, const QLaneSpec *spec)
 {
@@ -853,7 +854,7 @@ sched_queue_update_lane(int db, const QLaneSpec *spec)
 
 	if (lane == NULL || memcmp(&lane->spec, spec, sizeof(QLaneSpec)) == 0)
 		return;
-	if (!same_class(&lane->spec, spec))
+	if (!sched_class_is_same(&lane->spec, spec))
 	{
 		bool		stuck;
 

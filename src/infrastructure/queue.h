@@ -133,6 +133,9 @@ typedef struct QTask
 	int			target;			/* executor that it was given to, 0: none */
 	uint32		route_key;		/* for consistent_hash */
 	bool		pinned;			/* to the target, for ever */
+	bool		umbrella;		/* lasts as long as its shards, see broadcast.c */
+	int			shards;			/* of an umbrella: live ones in memory */
+	int64		parent;			/* of a shard: its umbrella */
 	uint8		status;			/* SchedTaskStatus */
 	uint8		place;			/* QPlace */
 	uint8		stop;			/* SchedStopReason, of HTTP and executors' tasks */
@@ -180,6 +183,8 @@ typedef struct QTask
 typedef struct QTaskSpec
 {
 	uint32		route_key;
+	int			target;			/* the only executor that may have it, 0: any */
+	int64		parent;			/* it is a shard of that task */
 	int64		task_id;
 	int64		run_id;
 	TimestampTz due_at;			/* not before */

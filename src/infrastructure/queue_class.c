@@ -480,6 +480,15 @@ sched_class_for(int db, const QLaneSpec *spec)
 	return class;
 }
 
+/* Do the same takers have the tasks of both? */
+bool
+sched_class_is_same(const QLaneSpec *a, const QLaneSpec *b)
+{
+	return a->role == b->role && a->kind == b->kind && a->pool == b->pool &&
+		a->tag_count == b->tag_count &&
+		memcmp(a->tags, b->tags, sizeof(a->tags)) == 0;
+}
+
 void
 sched_class_hold(QClass *class)
 {

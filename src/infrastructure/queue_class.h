@@ -23,6 +23,9 @@ extern QClass *sched_class_for(int db, const QLaneSpec *spec);
 /* The one without pool and tags that the class belongs to; may be itself. */
 extern QClass *sched_class_base_for(int db, const QLaneSpec *spec);
 
+/* Do the same takers have the tasks of both? */
+extern bool sched_class_is_same(const QLaneSpec *a, const QLaneSpec *b);
+
 /* A lane refers to it from now on, or no longer: then it may be gone. */
 extern void sched_class_hold(QClass *class);
 extern void sched_class_release(QClass *class);

@@ -407,7 +407,8 @@ sched_route_next_asking(int db, uint32 *cursor)
 	QLane	   *lane;
 
 	while ((lane = sched_queue_next_lane(db, cursor)) != NULL)
-		if (lane->unrouted_count > 0 && asks(lane))
+		if ((lane->unrouted_count > 0 && asks(lane)) ||
+			(lane->spec.route == SCHED_ROUTE_BROADCAST && lane->total > 0))
 			return lane;
 	return NULL;
 }
@@ -430,4 +431,22 @@ sched_route_assign(QTask *task, int executor_id)
 	task->target = executor_id;
 	place_again(task);
 	return true;
+}
+
+/* A shard came or went: when its umbrella has none left, the scheduler looks. */
+void
+sched_route_count_shard(const QTask *shard, int change)
+{
+	QTask	   *umbrella = sched_queue_find(shard->db, shard->parent);
+
+	if (umbrella == NULL || !umbrella->umbrella)
+		return;
+	umbrella->shards += change;
+	if (umbrella->shards == 0)
+	{
+		SchedDatabase *db = &sched_shared->databases[shard->db];
+
+		db->want_routes = true;
+		sched_wake_scheduler(db);
+	}
 }

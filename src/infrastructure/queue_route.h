@@ -43,6 +43,9 @@ extern void sched_route_set_last(QLane *lane, int executor_id);
 /* The answer for one task: give it to that executor; false if it may not have it. */
 extern bool sched_route_assign(QTask *task, int executor_id);
 
+/* A shard of a broadcast task came (1) or went (-1). */
+extern void sched_route_count_shard(const QTask *shard, int change);
+
 /* May the executor have tasks of the lane? */
 extern bool sched_route_is_eligible(const QExecutor *executor,
 									const QLane *lane);
