@@ -59,16 +59,13 @@ sched_event_wanted(SchedEventType type)
 		sched_listeners_want(type);
 }
 
-/* Nobody acts in the scheduler and the HTTP worker. */
-static Oid
-actor(void)
+bool
+sched_event_nobody_acts(void)
 {
 	int			me = sched_shmem_my_database();
 
-	if (me >= 0 && (sched_shared->databases[me].scheduler == MyProc ||
-					sched_shared->databases[me].http.proc == MyProc))
-		return InvalidOid;
-	return GetOuterUserId();
+	return me >= 0 && (sched_shared->databases[me].scheduler == MyProc ||
+					   sched_shared->databases[me].http.proc == MyProc);
 }
 
 int64
@@ -87,7 +84,7 @@ sched_event_record(const SchedEvent *event)
 	row.task_id = event->task_id;
 	row.executor = event->executor;
 	row.owner = event->owner;
-	row.actor = actor();
+	row.actor = sched_event_nobody_acts() ? InvalidOid : GetOuterUserId();
 	row.payload = event->payload;
 
 	count = sched_listeners_find(event->name, &listeners);

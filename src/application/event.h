@@ -39,6 +39,12 @@ extern bool sched_event_wanted(SchedEventType type);
 extern int64 sched_event_record(const SchedEvent *event);
 
 /*
+ * Is this the scheduler or the HTTP worker?  They act for everybody, and must
+ * neither wait for anybody nor take long for anybody's sake.
+ */
+extern bool sched_event_nobody_acts(void);
+
+/*
  * Shorthands, which do nothing when the event is not wanted.  The payload is
  * JSON text or NULL.  Those of an executor belong to its owner.
  */

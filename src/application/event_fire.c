@@ -10,7 +10,9 @@
  *
  * Filters are jsonpath, which has no side effects, and are evaluated in a
  * subtransaction: one that fails lets the event pass by, it never harms whoever
- * emitted it.
+ * emitted it.  They may take long, though: where the scheduler itself reports
+ * the event it gives up after MAX_FILTER_TIME and asks no more for a while, and it
+ * does not wait for rows.
  *
  * Endless loops: each task that an event fired carries the chain of jobs that led
  * to it, in parameters -> 'event' -> 'chain'.  An event of sched's own never
@@ -40,8 +42,14 @@
 #include "utils/numeric.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 
 #define MAX_CHAIN	16
+
+/* What the scheduler spends on the filters of one trigger, milliseconds. */
+#define MAX_FILTER_TIME	50
+#define MAX_SLOW_FILTERS 256
+#define SLOW_FILTER_PAUSE	(10 * USECS_PER_MINUTE)
 
 /* The jobs that led to an event, the first one first. */
 typedef struct Chain
@@ -167,6 +175,56 @@ path_holds(const char *path, Jsonb *payload)
 }
 
 /*
+ * Triggers whose filters took the scheduler too long are not asked again for
+ * a while; the oldest entry makes room.
+ */
+typedef struct SlowFilter
+{
+	int64		trigger_id;
+	TimestampTz until;			/* real time */
+}			SlowFilter;
+
+static SlowFilter slow_filters[MAX_SLOW_FILTERS];
+
+static bool
+is_slow(int64 trigger_id)
+{
+	for (int i = 0; i < MAX_SLOW_FILTERS; i++)
+		if (slow_filters[i].trigger_id == trigger_id)
+			return slow_filters[i].until > GetCurrentTimestamp();
+	return false;
+}
+
+static void
+note_slow(int64 trigger_id)
+{
+	SlowFilter *entry = &slow_filters[0];
+
+	for (int i = 0; i < MAX_SLOW_FILTERS; i++)
+	{
+		if (slow_filters[i].trigger_id == trigger_id)
+		{
+			entry = &slow_filters[i];
+			break;
+		}
+		if (slow_filters[i].until < entry->until)
+			entry = &slow_filters[i];
+	}
+	entry->trigger_id = trigger_id;
+	entry->until = GetCurrentTimestamp() + SLOW_FILTER_PAUSE;
+}
+
+/* No cancellation of the filter that comes too late may hit anything else. */
+static void
+stop_clock(bool bounded)
+{
+	if (!bounded)
+		return;
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	QueryCancelPending = false;
+}
+
+/*
  * In a subtransaction: what silent mode lets through is still no reason to
  * undo the transaction of somebody who has nothing to do with the filter.
  */
@@ -177,9 +235,15 @@ passes(const SchedListener *listener, const SchedEvent *event, Jsonb *payload)
 	ResourceOwner caller_owner = CurrentResourceOwner;
 	volatile bool result = true;
 
+	bool		bounded = sched_event_nobody_acts();
+
 	if (listener->condition == NULL && listener->filter == NULL)
 		return true;
+	if (bounded && is_slow(listener->trigger_id))
+		return false;
 	BeginInternalSubTransaction(NULL);
+	if (bounded)
+		enable_timeout_after(STATEMENT_TIMEOUT, MAX_FILTER_TIME);
 	MemoryContextSwitchTo(caller_context);
 	PG_TRY();
 	{
@@ -187,23 +251,27 @@ passes(const SchedListener *listener, const SchedEvent *event, Jsonb *payload)
 			result = path_holds(psprintf("$ %s", listener->condition), payload);
 		if (result && listener->filter != NULL)
 			result = path_holds(listener->filter, payload);
+		stop_clock(bounded);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
 		ErrorData  *error;
 
+		stop_clock(bounded);
 		MemoryContextSwitchTo(caller_context);
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller_context);
 		CurrentResourceOwner = caller_owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		if ((error->sqlerrcode == ERRCODE_QUERY_CANCELED && !bounded) ||
 			error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
 			ReThrowError(error);
-		ereport(DEBUG1,
-				(errmsg("filter of trigger " INT64_FORMAT " on event \"%s\": %s",
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			note_slow(listener->trigger_id);
+		ereport(error->sqlerrcode == ERRCODE_QUERY_CANCELED ? LOG : DEBUG1,
+				(errmsg("sched: filter of trigger " INT64_FORMAT " on event \"%s\": %s",
 						listener->trigger_id, event->name, error->message)));
 		FreeErrorData(error);
 		result = false;
@@ -216,11 +284,34 @@ passes(const SchedListener *listener, const SchedEvent *event, Jsonb *payload)
 
 /* ---------- limits ---------- */
 
-/*
- * Count one more run of a job that has only so many; false when there is none
- * left.  As the extension's owner: whoever emits has no right on the table.
- */
+typedef enum RunCount
+{
+	RUN_COUNTED,
+	RUN_NONE_LEFT,
+	RUN_UNKNOWN					/* another session is counting */
+}			RunCount;
+
+/* Nobody who is about to count holds the row; then it is locked. */
 static bool
+lock_count(int64 trigger_id)
+{
+	Oid			types[1] = {INT8OID};
+	Datum		values[1] = {Int64GetDatum(trigger_id)};
+
+	if (SPI_execute_with_args("SELECT FROM sched._trigger_state"
+							  " WHERE trigger_id OPERATOR(pg_catalog.=) $1"
+							  " FOR UPDATE SKIP LOCKED",
+							  1, types, values, NULL, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the state of trigger %lld",
+			 (long long) trigger_id);
+	return SPI_processed > 0;
+}
+
+/*
+ * Count one more run of a job that has only so many.  As the extension's owner:
+ * whoever emits has no right on the table.
+ */
+static RunCount
 count_run(const SchedListener *listener, const SchedJob *job, TimestampTz now)
 {
 	Oid			types[3] = {INT8OID, TIMESTAMPTZOID, INT8OID};
@@ -228,7 +319,7 @@ count_run(const SchedListener *listener, const SchedJob *job, TimestampTz now)
 	TimestampTzGetDatum(now), Int64GetDatum(job->max_runs)};
 	Oid			caller;
 	int			security;
-	bool		counted;
+	RunCount	result = RUN_UNKNOWN;
 
 	GetUserIdAndSecContext(&caller, &security);
 	SetUserIdAndSecContext(sched_store_owner(),
@@ -236,19 +327,22 @@ count_run(const SchedListener *listener, const SchedJob *job, TimestampTz now)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args("UPDATE sched._trigger_state"
-							  " SET fire_count = fire_count OPERATOR(pg_catalog.+) 1,"
-							  " last_fire_at = $2"
-							  " WHERE trigger_id OPERATOR(pg_catalog.=) $1"
-							  " AND fire_count OPERATOR(pg_catalog.<) $3",
-							  3, types, values, NULL, false, 0) != SPI_OK_UPDATE)
-		elog(ERROR, "could not count the runs of job %lld",
-			 (long long) job->job_id);
-	counted = SPI_processed > 0;
+	if (!sched_event_nobody_acts() || lock_count(listener->trigger_id))
+	{
+		if (SPI_execute_with_args("UPDATE sched._trigger_state"
+								  " SET fire_count = fire_count OPERATOR(pg_catalog.+) 1,"
+								  " last_fire_at = $2"
+								  " WHERE trigger_id OPERATOR(pg_catalog.=) $1"
+								  " AND fire_count OPERATOR(pg_catalog.<) $3",
+								  3, types, values, NULL, false, 0) != SPI_OK_UPDATE)
+			elog(ERROR, "could not count the runs of job %lld",
+				 (long long) job->job_id);
+		result = SPI_processed > 0 ? RUN_COUNTED : RUN_NONE_LEFT;
+	}
 	SPI_finish();
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(caller, security);
-	return counted;
+	return result;
 }
 
 static bool
@@ -298,7 +392,7 @@ make_parameters(const SchedListener *listener, const SchedEvent *event,
 static void
 make_task(const SchedListener *listener, const SchedJob *job,
 		  uint32 generation, Jsonb *parameters, TimestampTz nominal,
-		  const Chain *chain, TimestampTz now)
+		  const Chain *chain, RunCount count, TimestampTz now)
 {
 	SchedTaskRow row;
 	char		status = 0;
@@ -319,6 +413,11 @@ make_task(const SchedListener *listener, const SchedJob *job,
 		status = SCHED_OUTCOME_SKIPPED;
 		reason = psprintf("the event has come through a chain of %d jobs",
 						  MAX_CHAIN);
+	}
+	else if (count == RUN_UNKNOWN)
+	{
+		status = SCHED_OUTCOME_SKIPPED;
+		reason = "max_runs: another session was counting the runs";
 	}
 	else if (job->status == SCHED_JOB_PAUSED &&
 			 job->misfire_policy == SCHED_MISFIRE_SKIP)
@@ -363,6 +462,7 @@ sched_event_fire(const SchedEvent *event, int64 event_id,
 		const SchedListener *listener = &listeners[i];
 		uint32		generation = sched_pending_job_generation();
 		SchedJob   *job;
+		RunCount	run_count = RUN_COUNTED;
 
 		if (listener->trigger_id == 0 ||
 			(own && listener->job_id == event->job_id))
@@ -386,13 +486,15 @@ sched_event_fire(const SchedEvent *event, int64 event_id,
 			continue;
 		if (!passes(listener, event, payload))
 			continue;
-		if (job->max_runs > 0 && !count_run(listener, job, now))
+		if (job->max_runs > 0)
+			run_count = count_run(listener, job, now);
+		if (run_count == RUN_NONE_LEFT)
 			continue;
 
 		make_task(listener, job, generation,
 				  make_parameters(listener, event, event_id, payload, &chain),
 				  event->occurred_at != 0 ? event->occurred_at : now, &chain,
-				  now);
+				  run_count, now);
 		fired[n++] = listener->trigger_id;
 		CommandCounterIncrement();
 	}

@@ -9,7 +9,8 @@ use SchedTest;
 use PostgreSQL::Test::Utils;
 
 my $node = new_node('events', conf => "autovacuum = off\n");
-my ($scheduler) = wait_pids($node, scheduler_type, 1);
+my $at;
+wait_pids($node, scheduler_type, 1);
 
 # A session that listens; heard() gives the events of which it was told until now.
 my $listener = $node->background_psql('postgres');
@@ -87,12 +88,36 @@ ok(wait_until(sub {
 }), 'what has been told of is not looked at again');
 $listener->quit;
 
+# ---- the scheduler's time --------------------------------------------------------
+
+# It reports what it skips itself.  A filter that would take years, and a count that
+# somebody holds, take it a moment.
+my $name   = ('ab' x 120) . 'ac';
+my $filter = '$.job_name like_regex "^(.+)(.+)(.+)(.+)(.+)\\\\5\\\\4\\\\3\\\\2\\\\1ac$"';
+sql($node, qq(SELECT sched.create_job('hears slowly', 'SELECT 1');
+	SELECT sched.add_trigger('hears slowly', '\@event task.skipped', config => jsonb_build_object('filter', '$filter'));
+	SELECT sched.create_job('hears once', 'SELECT 1', '\@event task.skipped', max_runs => 1)));
+my $counter = $node->background_psql('postgres');
+$counter->query_safe(q(BEGIN; SELECT FROM sched._trigger_state s JOIN sched._trigger t USING (trigger_id)
+	JOIN sched._job j USING (job_id) WHERE j.name = 'hears once' FOR UPDATE OF s));
+$at = -s $node->logfile;
+sql($node, "SELECT sched.create_job('$name', 'SELECT pg_sleep(600)', '\@every 200 ms')");
+wait_log($node, qr/filter of trigger \d+ on event "task.skipped": canceling statement due to statement timeout/, $at);
+$task = sql($node, q(SELECT sched.run_job('failing')));
+is(sql($node, "SELECT sched.wait_for_task($task, '60 s')"), 'failed', 'a filter without end does not stop the scheduler');
+poll_ok($node, "SELECT count(*) > 0 FROM sched.tasks WHERE job_name = 'hears once' AND status = 'skipped' AND reason LIKE 'max_runs%'", 't',
+	'nor does somebody who counts runs');
+$counter->query_safe('ROLLBACK');
+$counter->quit;
+poll_ok($node, "SELECT count(*) FROM sched.tasks WHERE job_name = 'hears once' AND status = 'completed'", '1', 'who goes on counting afterwards');
+sql($node, "SELECT sched.delete_job('$name'), sched.delete_job('hears slowly'); SELECT count(sched.cancel_task(task_id)) FROM sched._live_tasks()");
+
 # ---- a lock that is not had ------------------------------------------------------
 
 # NOTIFY needs a lock at commit, which another database may hold for long.
 my $locker = $node->background_psql('postgres');
 $locker->query_safe(q(BEGIN; LOCK TABLE sched._event_position IN ACCESS EXCLUSIVE MODE));
-my $at = -s $node->logfile;
+$at = -s $node->logfile;
 sql($node, q(SELECT sched.emit_event('unheard')));
 wait_log($node, qr/notifications of events are put off: canceling statement due to lock timeout/, $at);
 is(scalar(log_lines($node, qr/notifications of events are put off/, $at)), 1, 'it says once that notifications are put off');
