@@ -159,6 +159,11 @@ BEGIN
 	v_text := v_text || sched._metric('sched_http_in_flight', 'gauge', 'HTTP tasks on the wire.',
 		(SELECT e.running FROM sched.executors e WHERE e.executor_id = 2));
 	SELECT array_agg(sched._metric_label('status', s.status) ORDER BY s.n),
+		array_agg((SELECT count(*) FROM sched.subscriptions x WHERE x.status = s.status)::numeric ORDER BY s.n)
+	INTO v_labels, v_values
+	FROM unnest(ARRAY['active', 'paused']) WITH ORDINALITY AS s (status, n);
+	v_text := v_text || sched._metric('sched_subscriptions', 'gauge', 'Webhook subscriptions by status.', v_labels, v_values);
+	SELECT array_agg(sched._metric_label('status', s.status) ORDER BY s.n),
 		array_agg((SELECT count(*) FROM sched.executors e WHERE e.status = s.status)::numeric ORDER BY s.n)
 	INTO v_labels, v_values
 	FROM unnest(ARRAY['registered', 'online', 'offline', 'draining', 'maintenance']) WITH ORDINALITY AS s (status, n);

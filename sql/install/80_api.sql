@@ -103,6 +103,7 @@ RETURN ARRAY['create_job', 'update_job', 'get_job', 'activate_job', 'pause_job',
 	'register_executor', 'activate_executor', 'deactivate_executor', 'deregister_executor', 'rotate_executor_token',
 	'heartbeat', 'claim_tasks', 'detect_failed_executors', 'acquire_lock', 'release_lock',
 	'add_dependency', 'remove_dependency', 'dependency_graph', 'emit_event', 'subscribe', 'unsubscribe',
+	'pause_subscription', 'resume_subscription',
 	'health', 'liveness', 'readiness', 'status', 'prometheus_metrics', 'scaling_metric', 'resume_all'];
 COMMENT ON FUNCTION sched._api_functions() IS 'The functions of sched that sched_api has.';
 

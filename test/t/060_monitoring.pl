@@ -148,11 +148,13 @@ is(scalar(log_lines($node, qr/task $task /, $from)), 0, 'a task that goes well i
 $node->append_conf('postgresql.conf', "sched.log_level = debug");
 $node->reload;
 wait_for($node, 'SHOW sched.log_level', 'debug');
+sql($node, q(SELECT sched.update_job('conflict', '{"retry_delay": "50 ms"}')));
 wait_until(sub {
 	$from = -s $node->logfile;
 	$task = sql($node, q(SELECT sched.run_job('conflict')));
 	sql($node, "SELECT sched.wait_for_task($task)");
-	scalar(log_lines($node, qr/task $task attempt 3 job "conflict" running/, $from));
+	# every process has read the setting when both of these speak
+	log_lines($node, qr/task $task attempt 3 job "conflict" running/, $from) && log_lines($node, qr/task $task attempt 3 job "conflict" ready/, $from);
 });
 # the scheduler says that a task is ready, the worker that it runs: nobody waits for the other's line
 is(scalar(log_lines($node, qr/sched: task $task attempt [23] job "conflict" ready$/, $from)), 2, 'at level debug a task that becomes ready is a line');

@@ -6,13 +6,14 @@ use strict;
 use warnings;
 use Test::More;
 use FindBin;
+use Digest::SHA qw(hmac_sha256_hex);
 use IO::Socket::INET;
 use JSON::PP;
 use SchedTest;
 
 my $top = "$FindBin::RealBin/../..";
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my $node = new_node('integrations');
+my $node = new_node('integrations', conf => "sched.http_allowed_hosts = '127.0.0.1'\n");
 wait_pids($node, scheduler_type, 1);
 
 # The examples of a section, without those of the renderer that speaks SQL.
@@ -82,9 +83,55 @@ like($browser->{text}, qr{^HTTP/1.1 200 .*^Content-Type: text/event-stream\r$}ms
 like($browser->{text}, qr{^Access-Control-Allow-Origin: https://app.example.com\r$}m, '... for pages of the origin that may');
 like(do { my $b = browse('/etc/passwd'); wait_until(sub { sysread $b->{socket}, $b->{text}, 1000, length $b->{text}; $b->{text} ne '' }); $b->{text} }, qr{^HTTP/1.1 404 }, 'and nothing else');
 
+# Somebody's server: keeps what it is sent, one request a file, and says 200.
+my $hooks = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 20) or die;
+my $hook = 'http://127.0.0.1:' . $hooks->sockport . '/hooks';
+defined(my $hook_pid = fork) or die;
+if (!$hook_pid)
+{
+	for (my $n = 1; my $client = $hooks->accept; $n++)
+	{
+		my ($head, $body, $length) = ('', '', 0);
+		while (my $line = <$client>)
+		{
+			$head .= $line;
+			$length = $1 if $line =~ /^Content-Length: (\d+)/i;
+			last if $line =~ /^\r?\n$/;
+		}
+		read $client, $body, $length;
+		PostgreSQL::Test::Utils::append_to_file("$dir/hook.tmp", "$head$body");
+		rename "$dir/hook.tmp", "$dir/hook.$n";
+		print $client "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+		close $client;
+	}
+	require POSIX;
+	POSIX::_exit(0);
+}
+
+# sent(type): the CloudEvent of that type, if its signature is right
+sub sent
+{
+	my ($type, $secret) = @_;
+	my $event;
+
+	wait_until(sub {
+		for my $file (glob "$dir/hook.[0-9]*")
+		{
+			my ($head, $body) = split /\r\n\r\n/, PostgreSQL::Test::Utils::slurp_file($file), 2;
+			my $data = decode_json($body);
+			next unless $data->{type} eq $type;
+			my ($t, $v1) = $head =~ /^X-Sched-Signature: t=(\d+),v1=(\w+)/mi;
+			$event = $data if defined $v1 && $v1 eq hmac_sha256_hex("$t.$body", $secret);
+		}
+		$event;
+	}, 60);
+	return $event;
+}
+
 # ---- reports ------------------------------------------------------------------------------
 
 sql($node, $_) for examples('A report engine');
+sql($node, "SELECT sched.subscribe('here', '**', '$hook', secret => 'key')");
 is((sql_error($node, q(SELECT sched.run_job('sales report', '{"region": "east"}'))))[0], '22023', 'parameters that do not suit the schema are refused');
 my $executor = "$top/sched-executor";
 ok(-x $executor, 'sched-executor is built') or BAIL_OUT('no sched-executor');
@@ -98,6 +145,7 @@ like(sql($node, "SELECT string_agg(message, ',') FROM sched.task_logs($task->{ta
 poll_ok($node, q(SELECT status FROM sched.tasks WHERE job_name = 'announce sales report'), 'completed', 'the job that depends on it runs');
 my $event = hear($reader, 'report.ready');
 is($event->{payload}{result}{file}, $task->{result}{file}, 'a page hears that the report is ready, and where');
+is(sent('report.ready', 'key')->{data}{task_id}, $task->{task_id}, 'and the portal by a signed webhook');
 is(sql($node, q(SELECT run_id = (SELECT run_id FROM sched.tasks WHERE job_name = 'announce sales report') FROM sched.tasks WHERE job_name = 'sales report')), 't', 'all in one run');
 kill 'TERM', $executor_pid;
 waitpid $executor_pid, 0;
@@ -109,6 +157,7 @@ my @dashboard = examples('Data for dashboards');
 sql($node, $dashboard[0]);
 $event = hear($browser, 'dashboard.fresh');
 is("$event->{payload}{view} $event->{payload}{rows}", 'sales_by_region 2', 'a page hears that the view is fresh');
+is(sent('dashboard.fresh', 'key')->{data}{rows}, 2, 'and so does a server that has subscribed');
 is(sql($node, q(SELECT status FROM sched.tasks WHERE job_name = 'refresh sales' ORDER BY task_id LIMIT 1)), 'completed', 'REFRESH ... CONCURRENTLY is a task like any other');
 unlike($reader->{text}, qr/dashboard\.fresh/, 'a page that asked for reports hears of reports');
 my $last = $event->{id};
@@ -140,7 +189,7 @@ my $stranger = start_program($bridge, $node->connstr('postgres') . ' user=strang
 	ok(hear($b, 'stranger.own'), 'a bridge of another role passes on its own events');
 	unlike($b->{text}, qr/report\.|dashboard\./, 'and nothing of others');
 }
-kill 'TERM', $bridge_pid, $stranger;
-waitpid $_, 0 for $bridge_pid, $stranger;
+kill 'TERM', $bridge_pid, $stranger, $hook_pid;
+waitpid $_, 0 for $bridge_pid, $stranger, $hook_pid;
 $node->stop;
 done_testing();
