@@ -28,6 +28,11 @@ CREATE FUNCTION sched._pool_state(name text, OUT used int, OUT waiting int, OUT 
 LANGUAGE c STABLE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_pool_state';
 
+/* For tests: how many slots the queue believes that there are. */
+CREATE FUNCTION sched._pool_capacity(name text) RETURNS int
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'sched_pool_capacity';
+
 CREATE VIEW sched.pools AS
 SELECT p.name,
 	p.slots,

@@ -223,6 +223,13 @@ BEGIN
 					   coalesce(v_state.queue_size, 0),
 					   CASE WHEN v_state.spilled > 0 THEN format(', %s more in the table', v_state.spilled) ELSE '' END);
 	FOR v_row IN
+		SELECT p.name, p.slots, p.used, p.waiting FROM sched.pools p
+		WHERE p.used > 0 OR p.waiting > 0 ORDER BY p.waiting DESC, p.name LIMIT 5
+	LOOP
+		RETURN NEXT format('  pool       %s: %s of %s slots used, %s tasks wait', sched._line(v_row.name, 30),
+						   v_row.used, v_row.slots, v_row.waiting);
+	END LOOP;
+	FOR v_row IN
 		SELECT c.key, c.value ->> 'status' AS status, c.value ->> 'problem' AS problem, c.value ->> 'hint' AS hint
 		FROM jsonb_each(v_health -> 'components') c
 		WHERE c.value ->> 'problem' IS NOT NULL ORDER BY c.key

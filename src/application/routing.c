@@ -249,10 +249,10 @@ set_wanted(SchedDatabase *database, bool wanted)
 void
 sched_routing_recheck(int db)
 {
-	SchedDatabase *database = &sched_shared->databases[db];
-
-	if (database->unrouted > 0)
-		set_wanted(database, true);
+	/* those that wait for an answer make the scheduler look by it */
+	sched_lock(LW_EXCLUSIVE);
+	sched_route_retry(db);
+	sched_unlock();
 }
 
 void

@@ -34,7 +34,8 @@
 #include "infrastructure/queue_order.h"
 #include "storage/shmem.h"
 
-#define MAX_CLASSES		8192
+#define MAX_CLASSES		16384
+#define RESERVED		1024	/* of these, for kinds of workers */
 #define MAX_POOLS		4096
 #define BUCKETS			4096	/* of each, a power of two */
 /* with the first one in a pool */
@@ -44,6 +45,7 @@ typedef struct ClassesShared
 {
 	int			classes_touched;
 	uint32		free_class;		/* 1-based, 0: none */
+	int			free_classes;	/* on that list */
 	uint32		pools_touched;
 	uint32		free_pool;
 	uint32		class_buckets[BUCKETS];
@@ -354,6 +356,7 @@ unlink_class(QClass *class)
 	class->db = -1;
 	class->next = shared->free_class;
 	shared->free_class = i;
+	shared->free_classes++;
 }
 
 /* Bases that nobody refers to stay until their place is wanted. */
@@ -369,6 +372,12 @@ sweep(void)
 	}
 }
 
+static inline int
+room(void)
+{
+	return shared->free_classes + MAX_CLASSES - shared->classes_touched;
+}
+
 static QClass *
 make(int db, Oid role, uint32 kind, uint64 pool, int tag_count,
 	 const uint32 *tags)
@@ -378,17 +387,23 @@ make(int db, Oid role, uint32 kind, uint64 pool, int tag_count,
 	QClass	   *class;
 	uint32		i;
 
-	if (shared->free_class == 0 && shared->classes_touched == MAX_CLASSES)
+	/* tags, pools and routes may take much, but not the last of it */
+	bool		limited = pool != 0 || tag_count > 0 ||
+		kind == SCHED_KIND_ROUTED;
+	int			wanted = limited ? RESERVED : 0;
+
+	if (room() <= wanted)
 		sweep();
+	if (room() <= wanted)
+		return NULL;
 	if (shared->free_class != 0)
 	{
 		i = shared->free_class;
 		shared->free_class = shared->classes[i].next;
+		shared->free_classes--;
 	}
-	else if (shared->classes_touched < MAX_CLASSES)
-		i = ++shared->classes_touched;
 	else
-		return NULL;
+		i = ++shared->classes_touched;
 	class = &shared->classes[i];
 	MemSet(class, 0, sizeof(QClass));
 	class->db = db;

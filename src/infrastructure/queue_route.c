@@ -399,6 +399,19 @@ sched_route_executor_changed(QExecutor *executor)
 	}
 }
 
+void
+sched_route_retry(int db)
+{
+	uint32		cursor = 0;
+	QLane	   *lane;
+
+	if (sched_shared->databases[db].unrouted == 0)
+		return;
+	while ((lane = sched_queue_next_lane(db, &cursor)) != NULL)
+		if (lane->unrouted_count > 0)
+			place_lane_again(lane);
+}
+
 /* ---------- the scheduler's answers ---------- */
 
 QLane *

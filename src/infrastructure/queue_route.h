@@ -34,6 +34,9 @@ extern void sched_route_withdraw(QTask *task);
 /* The executor came, went, or takes other tasks now. */
 extern void sched_route_executor_changed(QExecutor *executor);
 
+/* Try again with all that are unrouted. */
+extern void sched_route_retry(int db);
+
 /* For the scheduler: lanes that wait for an answer of its. */
 extern QLane *sched_route_next_asking(int db, uint32 *cursor);
 

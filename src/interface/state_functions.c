@@ -38,6 +38,7 @@ PG_FUNCTION_INFO_V1(sched_start_failures);
 PG_FUNCTION_INFO_V1(sched_workers);
 PG_FUNCTION_INFO_V1(sched_scheduler_state);
 PG_FUNCTION_INFO_V1(sched_task_target);
+PG_FUNCTION_INFO_V1(sched_pool_capacity);
 PG_FUNCTION_INFO_V1(sched_pool_state);
 PG_FUNCTION_INFO_V1(sched_can_see);
 PG_FUNCTION_INFO_V1(sched_sql_may);
@@ -514,6 +515,26 @@ sched_task_target(PG_FUNCTION_ARGS)
 	if (target == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(target);
+}
+
+/* _pool_capacity(name): what the queue knows, 0: nothing. */
+Datum
+sched_pool_capacity(PG_FUNCTION_ARGS)
+{
+	uint64		key = sched_pool_key(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	QPool	   *pool = NULL;
+	int			slots = 0;
+	int			me;
+
+	sched_shmem_require();
+	sched_lock(LW_SHARED);
+	me = sched_shmem_my_database();
+	if (me >= 0)
+		pool = sched_queue_find_pool(me, key);
+	if (pool != NULL && pool->known)
+		slots = pool->slots;
+	sched_unlock();
+	PG_RETURN_INT32(slots);
 }
 
 /* _pool_state(name): slots in use, ready tasks, the first that got none. */
