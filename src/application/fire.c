@@ -107,6 +107,24 @@ sched_fire_add_repair(List *repairs, const SchedRepair *repair)
 	return lappend(repairs, copy);
 }
 
+/* A row that somebody has locked keeps its time until it has fired. */
+static void
+write_move(const SchedRepair *repair)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[3] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum		args[3];
+
+	args[0] = Int64GetDatum(repair->trigger_id);
+	args[1] = TimestampTzGetDatum(repair->next_fire_at);
+	args[2] = TimestampTzGetDatum(repair->moved_from);
+	execute_saved(&plan,
+				  "UPDATE sched._trigger_state SET next_fire_at = $2 WHERE trigger_id IN "
+				  "(SELECT s.trigger_id FROM sched._trigger_state s "
+				  "WHERE s.trigger_id = $1 AND s.next_fire_at = $3 FOR UPDATE SKIP LOCKED)",
+				  3, types, args, NULL, SPI_OK_UPDATE);
+}
+
 /* Inside a transaction and an SPI connection. */
 void
 sched_fire_write_repairs(List *repairs)
@@ -117,11 +135,20 @@ sched_fire_write_repairs(List *repairs)
 	foreach(cell, repairs)
 	{
 		SchedRepair *repair = lfirst(cell);
+
+		if (repair->moved_from != 0)
+			write_move(repair);
+	}
+	foreach(cell, repairs)
+	{
+		SchedRepair *repair = lfirst(cell);
 		Oid			types[4] = {INT8OID, TIMESTAMPTZOID, TEXTOID,
 		TIMESTAMPTZOID};
 		Datum		args[4];
 		char		nulls[5] = "    ";
 
+		if (repair->moved_from != 0)
+			continue;
 		args[0] = Int64GetDatum(repair->trigger_id);
 		args[1] = TimestampTzGetDatum(repair->next_fire_at);
 		nulls[1] = repair->create && repair->next_fire_at != 0 ? ' ' : 'n';

@@ -19,6 +19,7 @@ typedef struct SchedRepair
 	int64		trigger_id;
 	bool		create;			/* it had no row */
 	bool		mended;			/* it is no longer at fault */
+	TimestampTz moved_from;		/* its next fire is another one now, 0: no */
 	TimestampTz next_fire_at;	/* for create; 0: never */
 	TimestampTz ask_after;		/* for create; 0: it is not to be asked */
 	char	   *fault;			/* put it into quarantine */

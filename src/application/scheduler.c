@@ -56,6 +56,7 @@
 #define LOOKAHEAD_INTERVAL	(SCHED_HORIZON / 2)
 #define MAX_SLEEP			(60 * USECS_PER_SEC)
 #define MAX_ERRORS			10
+#define LIFETIME			USECS_PER_DAY	/* then a new one reads time zones anew */
 
 static SchedDatabase *database;
 static int	my_db;
@@ -565,7 +566,8 @@ sched_scheduler_main(Datum slot)
 			ProcessConfigFile(PGC_SIGHUP);
 			sched_watch_reconfigured(my_db);
 		}
-		if (database->leave)
+		if (database->leave ||
+			GetCurrentTimestamp() - database->started_at > LIFETIME)
 			depart(SCHED_EXIT_ASKED);
 		MemoryContextSwitchTo(cycle);
 		MemoryContextReset(cycle);

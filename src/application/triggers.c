@@ -59,6 +59,7 @@ static int32 free_slot = NONE;
 static int32 heap_size;
 /* When the first of the triggers without a state was made, see load_row(). */
 static TimestampTz oldest_unknown = PG_INT64_MAX;
+static bool computed_anew = false;	/* by this process */
 
 /* ---------- the heap ---------- */
 
@@ -225,7 +226,8 @@ sched_triggers_found_unknown(TimestampTz *oldest)
 	"COALESCE(t.timezone, j.timezone), j.dst_policy, j.calendar, " \
 	"s.next_fire_at, s.fault, s.trigger_id IS NOT NULL, " \
 	"pg_catalog.date_part('epoch', j.jitter) * 1000000, " \
-	"COALESCE(j.start_at, t.created_at), s.ask_after, j.owner, t.created_at " \
+	"COALESCE(j.start_at, t.created_at), s.ask_after, j.owner, t.created_at, " \
+	"j.start_at, s.last_fire_at " \
 	"FROM sched._trigger t JOIN sched._job j ON j.job_id = t.job_id " \
 	"LEFT JOIN sched._trigger_state s ON s.trigger_id = t.trigger_id " \
 	"WHERE j.status = 'active' "
@@ -243,6 +245,30 @@ get_time(HeapTuple tuple, TupleDesc desc, int column)
 	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
 
 	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+/*
+ * The rules of a time zone may have changed since the next fire was computed: it is
+ * computed again, from what has fired last or is over.  Only when the process
+ * starts, since it reads the rules of each zone once; it starts anew every day.
+ */
+static TimestampTz
+compute_anew(const SchedCompiled *compiled,
+			 const SchedScheduleContext *schedule_context, TimestampTz next,
+			 TimestampTz last, TimestampTz start_at)
+{
+	TimestampTz now = sched_clock_now();
+	TimestampTz base = Max(now, last);
+	SchedTime	computed;
+
+	/* what is due is the business of the misfire policy */
+	if (next <= now || !sched_schedule_is_timed(compiled->schedule) ||
+		sched_schedule_period_is_fixed(compiled->schedule))
+		return next;
+	if (start_at != 0)
+		base = Max(base, start_at - 1);
+	computed = sched_schedule_next(compiled->schedule, schedule_context, base);
+	return computed == SCHED_TIME_NEVER ? next : computed;
 }
 
 /* A row of LOAD_QUERY.  What it finds wrong goes to *faults, to be written. */
@@ -298,7 +324,8 @@ load_row(int db, HeapTuple tuple, TupleDesc desc, bool server_start,
 				computed = now;
 			else
 				computed = sched_schedule_next(compiled->schedule,
-											   &schedule_context, now);
+											   &schedule_context,
+											   Max(now, get_time(tuple, desc, 15) - 1));
 			next = computed == SCHED_TIME_NEVER ? 0 : computed;
 		}
 		if (kind == SCHED_CUSTOM)
@@ -318,6 +345,21 @@ load_row(int db, HeapTuple tuple, TupleDesc desc, bool server_start,
 	{
 		repair.mended = true;
 		*repairs = sched_fire_add_repair(*repairs, &repair);
+	}
+
+	if (!computed_anew && next != 0 && !repair.create && !repair.mended)
+	{
+		TimestampTz anew = compute_anew(compiled, &schedule_context, next,
+										get_time(tuple, desc, 16),
+										get_time(tuple, desc, 15));
+
+		if (anew != next)
+		{
+			repair.moved_from = next;
+			repair.next_fire_at = anew;
+			*repairs = sched_fire_add_repair(*repairs, &repair);
+			next = anew;
+		}
 	}
 
 	if (kind == SCHED_CUSTOM && next == 0)
@@ -465,6 +507,7 @@ sched_triggers_load_all(int db, bool server_start)
 	reset();
 	sched_custom_forget_asked();
 	load(db, LOAD_QUERY, 0, NULL, NULL, server_start);
+	computed_anew = true;
 }
 
 void
