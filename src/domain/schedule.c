@@ -434,7 +434,8 @@ custom_count(const SchedScheduleContext *context, SchedTime after,
 	int64		count = 0;
 
 	while (count < limit &&
-		   (after = custom_next(context, after)) <= upto)
+		   (after = custom_next(context, after)) <= upto &&
+		   after != SCHED_TIME_NEVER)
 		count++;
 	return count;
 }

@@ -17,6 +17,7 @@
 
 #include <time.h>
 
+#include "domain/calendar.h"
 #include "domain/schedule.h"
 #include "tzfile.h"
 
@@ -25,12 +26,20 @@
 #endif
 
 #define MAX_COST		(0.010 * FUZZ_SLOWDOWN)
+#define SEARCHES		8		/* of use(), next() and the others */
+#define YEAR			(INT64CONST(365) * 86400 * SCHED_USEC_PER_SEC)
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const zone_names[] = {
 	"UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe",
 	"Africa/Casablanca", "Pacific/Apia", "America/Havana", "Antarctica/Troll"
+};
+
+static const char *const calendar_specs[] = {
+	"{\"weekly\": [\"MON\", \"TUE\", \"WED\", \"THU\", \"FRI\"], \"exclude\": [\"12-25\", {\"easter\": 1}]}",
+	"{\"include\": [\"02-29\", {\"month\": 11, \"weekday\": \"THU\", \"nth\": -1}]}",
+	"{\"exclude\": [\"2000-01-01..2150-06-30\"]}"
 };
 
 static double
@@ -57,6 +66,7 @@ use(const SchedSchedule *schedule, const SchedScheduleContext *context,
 {
 	SchedTime	t = after;
 	SchedTime	previous = after;
+	SchedTime	end = SCHED_TIME_NEVER;
 	int			count = 0;
 	char	   *words = sched_schedule_describe(schedule);
 	char	   *surprise = sched_schedule_surprise(schedule, context, after);
@@ -82,13 +92,17 @@ use(const SchedSchedule *schedule, const SchedScheduleContext *context,
 	}
 	if (count == 0)
 		return;
+	if (context->calendar != NULL)
+		end = after + 10 * YEAR;
 	demand(sched_schedule_count(schedule, context, after, previous, 1000) == count,
 		   "count() differs", input);
 	demand(sched_schedule_last(schedule, context, after, previous) == previous,
 		   "last() differs", input);
-	demand(sched_schedule_count(schedule, context, after, SCHED_TIME_NEVER, 1000000) >= count,
+	if (previous > end)
+		return;
+	demand(sched_schedule_count(schedule, context, after, end, 1000000) >= count,
 		   "count() of everything differs", input);
-	demand(sched_schedule_last(schedule, context, after, SCHED_TIME_NEVER) >= previous,
+	demand(sched_schedule_last(schedule, context, after, end) >= previous,
 		   "last() of everything differs", input);
 }
 
@@ -100,6 +114,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	SchedSchedule *schedule;
 	SchedError	err;
 	SchedTime	after;
+	SchedTime	fires[3];
 	char	   *input;
 	double		start;
 
@@ -110,11 +125,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return -1;
 	after = ((SchedTime) data[1] * 256 + data[2] - 10000) * 86400 * SCHED_USEC_PER_SEC +
 		data[3] * INT64CONST(337500001);
+	memset(&context, 0, sizeof(context));
 	context.zone = zone;
 	context.dst_policy = (SchedDstPolicy) (data[0] / lengthof(zone_names) % 4);
-	context.calendar = NULL;
+	/* a quarter of the inputs each, and one without */
+	context.calendar = data[3] % 4 == 3 ? NULL :
+		sched_calendar_parse(calendar_specs[data[3] % 4], NULL, NULL, NULL);
 	context.anchor = after - data[3] * INT64CONST(86400000000);
 	context.previous_end = data[3] % 2 ? SCHED_TIME_BEGIN : context.anchor;
+	/* what the function of @custom has told */
+	fires[0] = after;
+	fires[1] = after + 1;
+	fires[2] = after + data[3] * INT64CONST(86400000000) + 2;
+	context.fires = fires;
+	context.fire_count = data[2] % 4;
 
 	input = palloc(size - 3);
 	memcpy(input, data + 4, size - 4);
@@ -136,7 +160,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		use(schedule, &context, after, input);
 		sched_schedule_free(schedule);
 	}
-	demand(cpu_seconds() - start < MAX_COST, "takes too long", input);
+	/* days that are excluded cost time, in each of the searches */
+	demand(cpu_seconds() - start < (context.calendar != NULL ? SEARCHES : 1) * MAX_COST,
+		   "takes too long", input);
+	sched_calendar_free((SchedCalendar *) context.calendar);
 	pfree(input);
 	return 0;
 }

@@ -5,7 +5,7 @@
 #   SUITES="lint clang unit property fuzz regress isolation tap"   which
 #   REGRESS="a b"  ISOLATION="c"  PROVE_TESTS="test/t/x.pl"           of those
 #   PG_CONFIG=/path/pg_config   another server
-#   FUZZ_TIME=60                seconds for each fuzzer
+#   FUZZ_TIME=60                seconds for each fuzzer, the default with CI=true, else 10
 #   WERROR=                     let the compiler warn
 #   CHECK_MODE=coverage|valgrind|asan   see the files of these names
 #
@@ -229,7 +229,7 @@ if wants unit; then unit_make unit unit-check; fi
 if wants property; then unit_make property property-check; fi
 if wants fuzz; then
 	if has_libfuzzer; then
-		unit_make fuzz fuzz-check FUZZ_TIME="${FUZZ_TIME:-10}" CLANG="$(find_clang)"
+		unit_make fuzz fuzz-check FUZZ_TIME="${FUZZ_TIME:-$([ -n "${CI:-}" ] && echo 60 || echo 10)}" CLANG="$(find_clang)"
 	else
 		header "fuzz: skipped, clang with libFuzzer is not installed (packages clang and libclang-rt-dev)"
 		count fuzz 0 0 0 1
