@@ -311,7 +311,7 @@ check_held(void)
 	database->held = false;
 	sched_unlock();
 	ereport(LOG, (errmsg("sched: jobs of this database run from now on")));
-	sched_triggers_load_all(my_db, false);
+	sched_triggers_begin(my_db);
 	sched_lock(LW_EXCLUSIVE);
 	sched_queue_wake_workers(my_db);
 	sched_unlock();

@@ -60,6 +60,7 @@ static int32 heap_size;
 /* When the first of the triggers without a state was made, see load_row(). */
 static TimestampTz oldest_unknown = PG_INT64_MAX;
 static bool computed_anew = false;	/* by this process */
+static bool begins_now = false; /* a copy is allowed to run */
 
 /* ---------- the heap ---------- */
 
@@ -261,9 +262,11 @@ compute_anew(const SchedCompiled *compiled,
 	TimestampTz base = Max(now, last);
 	SchedTime	computed;
 
-	/* what is due is the business of the misfire policy */
-	if (next <= now || !sched_schedule_is_timed(compiled->schedule) ||
-		sched_schedule_period_is_fixed(compiled->schedule))
+	/* what is due is the business of the misfire policy, unless it is new here */
+	if (next <= now && !(begins_now && last == 0))
+		return next;
+	if (!sched_schedule_is_timed(compiled->schedule) ||
+		(next > now && sched_schedule_period_is_fixed(compiled->schedule)))
 		return next;
 	if (start_at != 0)
 		base = Max(base, start_at - 1);
@@ -347,7 +350,7 @@ load_row(int db, HeapTuple tuple, TupleDesc desc, bool server_start,
 		*repairs = sched_fire_add_repair(*repairs, &repair);
 	}
 
-	if (!computed_anew && next != 0 && !repair.create && !repair.mended)
+	if ((!computed_anew || begins_now) && next != 0 && !repair.create && !repair.mended)
 	{
 		TimestampTz anew = compute_anew(compiled, &schedule_context, next,
 										get_time(tuple, desc, 16),
@@ -508,6 +511,21 @@ sched_triggers_load_all(int db, bool server_start)
 	sched_custom_forget_asked();
 	load(db, LOAD_QUERY, 0, NULL, NULL, server_start);
 	computed_anew = true;
+}
+
+void
+sched_triggers_begin(int db)
+{
+	begins_now = true;
+	PG_TRY();
+	{
+		sched_triggers_load_all(db, false);
+	}
+	PG_FINALLY();
+	{
+		begins_now = false;
+	}
+	PG_END_TRY();
 }
 
 void

@@ -19,6 +19,12 @@ extern void sched_triggers_load_all(int db, bool server_start);
 extern void sched_triggers_reload_all(int db);
 extern void sched_triggers_reload(int db, const int64 *jobs, int count);
 
+/*
+ * Read all when a copy begins to run: triggers that have never fired in it begin
+ * now, nothing is made up for the time that it stood still.
+ */
+extern void sched_triggers_begin(int db);
+
 /* When the first trigger is due, 0: none. */
 extern TimestampTz sched_triggers_next(void);
 
