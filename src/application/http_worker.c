@@ -17,8 +17,10 @@
  * request is then given up at once.  A worker that dies leaves its state DEAD and the
  * scheduler writes its attempts off (http_pool.c).
  *
- * An outcome that cannot be written (disk full) is tried again every second;
- * until then its task counts as running.  Any other error ends the process.
+ * It waits for no lock that a user may hold, but for a moment.  An outcome that
+ * cannot be written, for that or because the disk is full, is tried again every
+ * second; until then its task counts as running, and keeps its place among those
+ * in hand.  Any other error ends the process.
  *
  * It is connected as the bootstrap superuser and runs nothing that a user wrote.
  *
@@ -50,6 +52,8 @@
 
 #define MAX_BATCH		256		/* tasks taken in one hold of the lock */
 #define REWRITE_DELAY	(1 * USECS_PER_SEC)
+#define MAX_FAILURES	4		/* in a row of outcomes that cannot be written */
+#define LOCK_TIMEOUT	"50"	/* milliseconds */
 
 static SchedDatabase *database;
 static SchedHttpWorker *me;
@@ -63,8 +67,9 @@ static bool roles_changed = false;
 
 static dlist_head on_wire;
 static dlist_head ended;		/* to be written */
-static int	in_hand;			/* both */
-static TimestampTz rewrite_at;	/* real time, 0: nothing stands in the way */
+static dlist_head stuck;		/* could not be written, to be tried again */
+static int	in_hand;			/* all of them */
+static TimestampTz rewrite_at;	/* real time, 0: nothing is stuck */
 
 /* ---------- coming and going ---------- */
 
@@ -152,7 +157,7 @@ set_up(void)
 {
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET,
 					PGC_S_OVERRIDE);
-	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("statement_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed",
 					PGC_SUSET, PGC_S_OVERRIDE);
@@ -179,6 +184,7 @@ set_up(void)
 						  sched_http_client_socket(client), NULL, NULL);
 	dlist_init(&on_wire);
 	dlist_init(&ended);
+	dlist_init(&stuck);
 }
 
 static bool
@@ -197,7 +203,7 @@ extension_is_there(void)
 
 /* Copies what is taken; returns how many. */
 static int
-take_tasks(SchedAttempt * attempts, int room)
+take_tasks(SchedAttempt *attempts, int room)
 {
 	TimestampTz now = sched_clock_now();
 	QClass	   *class;
@@ -264,7 +270,7 @@ end_flight(HttpFlight *flight)
  * the server die with them on the wire, they count as lost.
  */
 static void
-prepare(const SchedAttempt * attempts, HttpFlight **flights, int count)
+prepare(const SchedAttempt *attempts, HttpFlight **flights, int count)
 {
 	int64		ids[MAX_BATCH];
 	int			numbers[MAX_BATCH];
@@ -360,13 +366,13 @@ typedef struct Work
 {
 	HttpFlight *only;			/* write this outcome, else all */
 	int			thrift;			/* see sched_http_flight_write() */
-	const		SchedAttempt *attempts; /* prepare these */
+	const SchedAttempt *attempts;	/* prepare these */
 	HttpFlight **flights;
 	int			count;
-}			Work;
+} Work;
 
 static void
-work_in_transaction(const Work * work)
+work_in_transaction(const Work *work)
 {
 	dlist_iter	iter;
 
@@ -391,7 +397,7 @@ work_in_transaction(const Work * work)
 
 /* False, with the error in *error, when it could not be done. */
 static bool
-try_to_work(const Work * work, ErrorData * *error)
+try_to_work(const Work *work, ErrorData **error)
 {
 	MemoryContext old = CurrentMemoryContext;
 	volatile bool done = false;
@@ -417,7 +423,7 @@ try_to_work(const Work * work, ErrorData * *error)
 
 /* The attempt has an outcome, from somebody else. */
 static bool
-was_ended_elsewhere(const SchedAttempt * attempt)
+was_ended_elsewhere(const SchedAttempt *attempt)
 {
 	int			last = 0;
 	char		status;
@@ -437,48 +443,64 @@ was_ended_elsewhere(const SchedAttempt * attempt)
 
 /* Write one outcome, with less and less in it; false when nothing helps. */
 static bool
-write_one(HttpFlight *flight)
+write_one(HttpFlight *flight, bool tell)
 {
 	for (int thrift = 0; thrift <= 2; thrift++)
 	{
 		Work		work = {flight, thrift};
 		ErrorData  *error = NULL;
+		bool		locked;
 
 		if (try_to_work(&work, &error))
 			return true;
 		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION &&
 			was_ended_elsewhere(&flight->attempt))
 			return true;
-		if (thrift == 2)
-			ereport(LOG,
+		locked = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+		if (tell && (locked || thrift == 2))
+			ereport(locked ? DEBUG1 : LOG,
 					(errcode(error->sqlerrcode),
 					 errmsg("sched: could not record the outcome of task %lld: %s",
 							(long long) flight->attempt.task_id,
 							error->message)));
 		FreeErrorData(error);
+		if (locked)
+			break;
 	}
 	return false;
 }
 
-/* The transaction for all failed, or there is reason to believe that it would. */
+/*
+ * Write the outcomes of a list, each in a transaction of its own; those that
+ * cannot be written are left for later.  So one that has to wait for somebody's
+ * lock holds up no other.
+ */
 static void
-write_one_by_one(void)
+write_one_by_one(dlist_head *list)
 {
+	dlist_head	left;
 	dlist_mutable_iter iter;
+	int			failures = 0;
 
-	dlist_foreach_modify(iter, &ended)
+	dlist_init(&left);
+	dlist_foreach_modify(iter, list)
 	{
 		HttpFlight *flight = dlist_container(HttpFlight, node, iter.cur);
 
-		if (!flight->gone && !write_one(flight))
+		if (flight->gone ||
+			(failures < MAX_FAILURES && write_one(flight, failures == 0)))
+			forget_flight(flight);
+		else
 		{
-			/* what stands in its way will mostly stand in everybody's */
-			rewrite_at = GetCurrentTimestamp() + REWRITE_DELAY;
-			return;
+			failures++;
+			dlist_delete(&flight->node);
+			dlist_push_tail(&left, &flight->node);
 		}
-		forget_flight(flight);
 	}
-	rewrite_at = 0;
+	while (!dlist_is_empty(&left))
+		dlist_push_tail(&stuck, dlist_pop_head_node(&left));
+	rewrite_at = dlist_is_empty(&stuck) ? 0 :
+		GetCurrentTimestamp() + REWRITE_DELAY;
 }
 
 static int
@@ -507,13 +529,8 @@ turn_over(void)
 	int			ended_count;
 	int			room;
 
-	if (rewrite_at != 0)
-	{
-		/* nothing new before the old is written */
-		if (GetCurrentTimestamp() >= rewrite_at)
-			write_one_by_one();
-		return false;
-	}
+	if (rewrite_at != 0 && GetCurrentTimestamp() >= rewrite_at)
+		write_one_by_one(&stuck);
 	ended_count = count_ended();
 	room = sched_http_max_in_flight - (in_hand - ended_count);
 	if (room > 0)
@@ -533,7 +550,7 @@ turn_over(void)
 	for (int i = 0; i < work.count; i++)
 		if (flights[i] != NULL)
 			sched_http_flight_free(flights[i], client);
-	write_one_by_one();
+	write_one_by_one(&ended);
 	if (work.count > 0)
 	{
 		/* another error ends the process */
@@ -715,7 +732,7 @@ sched_http_worker_main(Datum slot)
 		}
 		if (busy)
 			sched_http_client_pump(client);
-		if (rewrite_at != 0 || dlist_is_empty(&ended))
+		if (dlist_is_empty(&ended))
 			wait_for_news(idle_since);
 	}
 }

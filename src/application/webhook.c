@@ -51,6 +51,7 @@
 #define LONGEST_DELAY	(3600 * USECS_PER_SEC)
 #define TIMEOUT_MS		30000
 #define MAX_ANSWER		1024	/* bytes of the body that are read */
+#define MAX_FAILURES	4		/* in a row when recording */
 
 typedef struct Delivery
 {
@@ -76,7 +77,7 @@ static dlist_head on_wire = DLIST_STATIC_INIT(on_wire);
 static dlist_head ended = DLIST_STATIC_INIT(ended);
 static int	in_hand;
 static TimestampTz look_at;		/* real time, 0: never */
-static TimestampTz put_off_until;	/* likewise */
+static TimestampTz record_at;	/* likewise; 0: at once */
 
 /* ---------- the event ---------- */
 
@@ -577,15 +578,20 @@ record_one(const Delivery * delivery)
 	}
 }
 
+/* Record all that have ended, or one, and let go of them. */
 static void
-record(SchedHttpClient *client)
+record(SchedHttpClient *client, Delivery * only)
 {
 	dlist_mutable_iter iter;
 
 	begin();
 	dlist_foreach_modify(iter, &ended)
 	{
-		record_one(dlist_container(Delivery, node, iter.cur));
+		Delivery   *delivery = dlist_container(Delivery, node, iter.cur);
+
+		if (only != NULL && delivery != only)
+			continue;
+		record_one(delivery);
 		CommandCounterIncrement();
 	}
 	commit();
@@ -593,6 +599,8 @@ record(SchedHttpClient *client)
 	{
 		Delivery   *delivery = dlist_container(Delivery, node, iter.cur);
 
+		if (only != NULL && delivery != only)
+			continue;
 		dlist_delete(&delivery->node);
 		if (delivery->call != NULL)
 			sched_http_client_release(client, delivery->call);
@@ -603,6 +611,59 @@ record(SchedHttpClient *client)
 	sched_webhooks_look_again();
 }
 
+/* False when that failed: reported, and all is as it was. */
+static bool
+try_to_record(SchedHttpClient *client, Delivery * only)
+{
+	MemoryContext old = CurrentMemoryContext;
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		record(client, only);
+		done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(old);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+		ereport(only == NULL || error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ? DEBUG1 : LOG,
+				(errmsg("sched: could not record what became of an event: %s",
+						error->message)));
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	return done;
+}
+
+/*
+ * All in one transaction; if somebody holds a lock on one of them, each in its
+ * own.  What fails then is tried again in a moment.
+ */
+static void
+record_ended(SchedHttpClient *client)
+{
+	dlist_mutable_iter iter;
+	int			failures = 0;
+
+	if (try_to_record(client, NULL))
+		return;
+	dlist_foreach_modify(iter, &ended)
+		if (failures < MAX_FAILURES &&
+			!try_to_record(client,
+						   dlist_container(Delivery, node, iter.cur)))
+		failures++;
+	if (failures > 0)
+		record_at = GetCurrentTimestamp() + FIRST_DELAY;
+}
+
 /* ---------- the turn ---------- */
 
 bool
@@ -610,12 +671,10 @@ sched_webhooks_turn(SchedHttpClient *client, int room)
 {
 	bool		done = false;
 
-	if (put_off_until != 0 && GetCurrentTimestamp() < put_off_until)
-		return false;
-	put_off_until = 0;
-	if (!dlist_is_empty(&ended))
+	if (!dlist_is_empty(&ended) && GetCurrentTimestamp() >= record_at)
 	{
-		record(client);
+		record_at = 0;
+		record_ended(client);
 		done = true;
 	}
 	if (look_at != 0 && look_at <= GetCurrentTimestamp() && room > in_hand &&
@@ -639,12 +698,17 @@ sched_webhooks_look_again(void)
 void
 sched_webhooks_put_off(void)
 {
-	put_off_until = GetCurrentTimestamp() + FIRST_DELAY;
-	sched_webhooks_look_again();
+	look_at = GetCurrentTimestamp() + FIRST_DELAY;
 }
 
 TimestampTz
 sched_webhooks_next(void)
 {
-	return look_at == 0 ? 0 : Max(look_at, put_off_until);
+	if (!dlist_is_empty(&ended))
+	{
+		TimestampTz at = record_at != 0 ? record_at : GetCurrentTimestamp();
+
+		return look_at == 0 ? at : Min(look_at, at);
+	}
+	return look_at;
 }

@@ -276,7 +276,7 @@ is( sql($node, "SELECT count(*) FILTER (WHERE xact_start IS NOT NULL OR backend_
 
 is(sql($node, "SELECT sched.cancel_task($held[0], 'enough')"), 't', 'a task on the wire can be cancelled');
 is(ended($held[0]), 'cancelled', 'and is');
-is(field($held[0], 'reason'), 'cancelled on request', 'for that reason');
+is(field($held[0], 'reason'), 'enough', 'for that reason');
 ok(wait_until(sub { $stub->ends('/gate') == 1 }), 'its connection is closed');
 
 my $start = sql($node, "SELECT sched._now()");

@@ -144,6 +144,10 @@ is(sql($node, "SELECT sched.pause_subscription('broken')"), 'f', 'once');
 is((sql_error($node, "SELECT sched.$_('nobody')"))[0], '42704', "$_: unknown") for qw(pause_subscription resume_subscription);
 is((sql_error($node, "SET SESSION AUTHORIZATION alice; SELECT sched.$_('orders')"))[0], '42501', "$_: somebody else's") for qw(pause_subscription resume_subscription unsubscribe);
 
+subscribe('unset', 'unset.*', $stub->url('/ok?unset'), q(, '{"X-Key": "{{secret:nothing}}"}'));
+emit('unset.one', '{"n": 1}');
+wait_for($node, "SELECT last_error FROM sched.subscriptions WHERE name = 'unset'", 'invalid request: Secret "nothing" does not exist.');
+pass('what cannot be sent is a failure, too');
 subscribe('gone', 'gone.*', $stub->url('/status/410'));
 emit('gone.one', '{"n": 1}');
 wait_for($node, "SELECT status FROM sched.subscriptions WHERE name = 'gone'", 'paused');
@@ -156,6 +160,26 @@ subscribe('elsewhere', 'elsewhere.*', $stub->url('/302/to//ok?else'));
 emit('elsewhere.one', '{"n": 1}');
 wait_for($node, "SELECT last_status FROM sched.subscriptions WHERE name = 'elsewhere'", '302');
 is(scalar($stub->requests('/ok?else')), 0, 'redirects are not followed');
+
+# ---- locks of users ------------------------------------------------------------------
+
+{
+	my $holder = $node->background_psql('postgres', on_error_stop => 1);
+	$holder->query_safe('BEGIN');
+	$holder->query_safe("SELECT sched.pause_subscription('orders')");
+	emit('order.created', '{"n": 50}');
+	advance_clock($node, '10 s');    # longer than it waits for older transactions
+	ok(wait_until(sub { numbers('/ok?orders') =~ / 50$/ }), 'a subscription that somebody is changing');
+	emit('subscription.other', '{"n": 51}');
+	advance_clock($node, '10 s');
+	ok(wait_until(sub { ($stub->requests('/ok?watch'))[-1]{body} =~ /"n": 51/ }), 'holds up no other');
+	sql($node, "SELECT sched.create_job('page', '" . $stub->url('/ok?page') . "', type => 'http')");
+	is(sql($node, "SELECT sched.wait_for_task(" . sql($node, "SELECT sched.run_job('page')") . ", '30 s')"), 'completed', 'and no task');
+	$holder->query_safe('ROLLBACK');
+	$holder->quit;
+	poll_ok($node, "SELECT waiting FROM sched.subscriptions WHERE name = 'orders'", '0', 'it goes on when that is over');
+	is(scalar(() = numbers('/ok?orders') =~ / 50/g), 1, 'without sending anything again');
+}
 
 is((sql_error($node, "SELECT sched.subscribe('bad', 'a.*', 'http://user:pw\@example.com/')"))[0], '22023', 'a URL with a password is refused');
 is((sql_error($node, "SELECT sched.subscribe('bad', 'a.*', 'http://example.com/', '{\"Host\": \"x\"}')"))[0], '22023', 'a header of the transport, too');
