@@ -26,6 +26,7 @@
 #include "application/job_cache.h"
 #include "application/record.h"
 #include "application/watch.h"
+#include "commands/async.h"
 #include "executor/spi.h"
 #include "infrastructure/clock.h"
 #include "infrastructure/executor_table.h"
@@ -39,6 +40,7 @@
 #define DETECT_PAUSE	(500 * 1000)	/* microseconds between looks */
 
 static TimestampTz last_detection;	/* real time */
+static TimestampTz last_hint;	/* real time */
 
 /* An attempt that is to be ended, copied while the lock was held. */
 typedef struct Ended
@@ -391,6 +393,28 @@ sched_watch_take_from(int db, int executor_id)
 	} while (n == BATCH);
 }
 
+/*
+ * Tell those who LISTEN that there are tasks.  From here and not from whoever
+ * makes them, so that no commit of a user takes the lock of NOTIFY; and not more
+ * often than sched.notify_interval says.
+ */
+static void
+notify(SchedDatabase *database)
+{
+	TimestampTz real_now = GetCurrentTimestamp();
+
+	if (!database->hint || sched_notify_interval == 0 ||
+		real_now - last_hint < sched_notify_interval * INT64CONST(1000))
+		return;
+	sched_lock(LW_EXCLUSIVE);
+	database->hint = false;
+	sched_unlock();
+	last_hint = real_now;
+	begin();
+	Async_Notify("sched_tasks", "");
+	commit();
+}
+
 void
 sched_watch_run(int db)
 {
@@ -404,6 +428,7 @@ sched_watch_run(int db)
 		detect(db, sched_executor_timeout * USECS_PER_SEC);
 		last_detection = real_now;
 	}
+	notify(database);
 	while (database->settle_executors && more)
 	{
 		PG_TRY();
@@ -427,12 +452,14 @@ sched_watch_next(int db, TimestampTz *by_real)
 {
 	TimestampTz check = sched_executor_next_check(db);
 
-	*by_real = 0;
+	*by_real = sched_shared->databases[db].hint && sched_notify_interval > 0 ?
+		last_hint + sched_notify_interval * INT64CONST(1000) : 0;
 	/* not more often than every half second, however many are due */
 	if (check != 0 && !sched_clock_is_frozen() &&
 		check < last_detection + DETECT_PAUSE)
 	{
-		*by_real = last_detection + DETECT_PAUSE;
+		if (*by_real == 0 || *by_real > last_detection + DETECT_PAUSE)
+			*by_real = last_detection + DETECT_PAUSE;
 		return 0;
 	}
 	return check;

@@ -58,6 +58,7 @@ int			sched_callback_timeout;
 int			sched_max_executors;
 int			sched_start_timeout;
 char	   *sched_executor_token;
+int			sched_notify_interval;
 int			sched_stall_timeout;
 
 static const struct config_enum_entry retry_strategy_options[] = {
@@ -259,6 +260,10 @@ sched_settings_define(void)
 	define_seconds("sched.start_timeout",
 				   "A task that an executor has claimed and not started for this long goes to another one, 0 means never.",
 				   &sched_start_timeout, 300, 0);
+	DefineCustomIntVariable("sched.notify_interval",
+							"Least time between two notifications on channel sched_tasks that there are tasks for executors, 0 means none.",
+							NULL, &sched_notify_interval, 0, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomStringVariable("sched.executor_token",
 							   "Token of the executor that this session speaks for.",
 							   NULL, &sched_executor_token, "", PGC_USERSET,

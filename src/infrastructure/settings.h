@@ -46,6 +46,7 @@ extern int	sched_callback_timeout; /* milliseconds */
 extern int	sched_max_executors;
 extern int	sched_start_timeout;	/* seconds from claim to start, 0: none */
 extern char *sched_executor_token;
+extern int	sched_notify_interval;	/* milliseconds, 0: never */
 extern int	sched_stall_timeout;	/* seconds, 0: none */
 
 extern void sched_settings_define(void);

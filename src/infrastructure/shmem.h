@@ -127,6 +127,7 @@ typedef struct SchedDatabase
 	bool		executors_loaded;	/* read from their table */
 	bool		settle_executors;	/* some have leases to be taken back */
 	int			leased;			/* tasks that they have */
+	bool		hint;			/* NOTIFY that there are tasks */
 	dlist_head	waiters;		/* sessions that wait for tasks */
 
 	/* jobs whose definition changed, for the scheduler */

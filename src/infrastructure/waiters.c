@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "infrastructure/settings.h"
 #include "infrastructure/waiters.h"
 #include "infrastructure/wake.h"
 #include "miscadmin.h"
@@ -125,6 +126,7 @@ may_have(const QWaiter *waiter, const QClass *class)
 void
 sched_waiter_wake(const QClass *class)
 {
+	SchedDatabase *db = &sched_shared->databases[class->db];
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &sched_shared->databases[class->db].waiters)
@@ -137,6 +139,12 @@ sched_waiter_wake(const QClass *class)
 			sched_wake_process(waiter->proc);
 			return;
 		}
+	}
+	/* nobody waits here; somebody may listen */
+	if (sched_notify_interval > 0 && !db->hint)
+	{
+		db->hint = true;
+		sched_wake_scheduler(db);
 	}
 }
 

@@ -182,5 +182,21 @@ $_->{run}->finish for @waiters;
 waiting(0);
 is(sql($node, q(SELECT count(*) FROM sched.claim_tasks('e2', 1, '100 ms'))), 0, 'a wait ends at its deadline');
 
+# ---- those who listen ------------------------------------------------------------------------
+
+$node->append_conf('postgresql.conf', 'sched.notify_interval = 10ms');
+$node->reload;
+wait_for($node, 'SHOW sched.notify_interval', '10ms');
+sql($node, q(SELECT sched.create_job('gate', 'SELECT 1'), sched.pause_job('gate')));
+my $gate = sql($node, q(SELECT sched.schedule_task('gate')));
+my $listener = background('LISTEN sched_tasks', "SELECT sched.wait_for_task($gate, '60 s')");
+wait_for($node, q(SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT sched.wait_for_task%' AND state = 'active' AND pid <> pg_backend_pid()), '1');
+sql($node, q(SELECT count(*) FROM sched.schedule_tasks('crash', array_fill('{}'::jsonb, ARRAY[20]))));
+sql($node, q(SELECT sched._settle('30 s')));
+sql($node, q(SELECT sched.resume_job('gate')));
+$listener->{run}->finish;
+like($listener->{out}, qr/notification "sched_tasks"/, 'a session that listens hears of tasks that nobody waits for');
+cmp_ok(scalar(() = $listener->{out} =~ /notification/g), '<', 5, 'twenty tasks are not twenty notifications');
+
 $node->stop;
 done_testing();
