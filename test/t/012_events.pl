@@ -133,6 +133,23 @@ $listener->quit;
 $slow->quit;
 $node->stop;
 
+# ---- a dump ------------------------------------------------------------------------
+
+$node->start;
+sql($node, q(CREATE TABLE dumped (a int, b text);
+	SELECT sched.attach_table_events('dumped', 'dumped.rows', '{INSERT}', 'a > 1 AND b <> ''it''''s''', true);
+	INSERT INTO dumped VALUES (2, 'before')));
+command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $node->basedir . '/events.sql' ], 'tables with events are dumped');
+my $drawn = sql($node, 'SELECT last_value FROM sched._event_id_seq');
+sql($node, 'CREATE DATABASE again');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('again'), '-f', $node->basedir . '/events.sql' ], 'and restored');
+is(sql($node, 'SELECT count(*) FROM sched.events', 'again'), 0, 'which makes no events');
+sql($node, q(INSERT INTO dumped VALUES (1, 'after'), (3, 'it''s'), (4, 'after')), 'again');
+is(sql($node, q(SELECT payload -> 'rows' FROM sched.events), 'again'), '[{"a": 4, "b": "after"}]', 'the table makes events as before');
+cmp_ok(sql($node, 'SELECT max(event_id) FROM sched.events', 'again'), '>', $drawn, 'whose ids go on');
+sql($node, 'DROP DATABASE again');
+$node->stop;
+
 # ---- after a crash -----------------------------------------------------------------
 
 $node->start;
