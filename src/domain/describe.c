@@ -514,7 +514,7 @@ append_at(StringInfo out, const SchedSchedule *schedule)
 		if (offset != 0)
 		{
 			appendStringInfoChar(out, offset < 0 ? '-' : '+');
-			offset = Abs(offset);
+			offset = offset < 0 ? -offset : offset;
 			append_clock(out, offset / 3600, offset / 60 % 60, 0);
 		}
 	}
