@@ -607,7 +607,6 @@ sched_fire(const int64 *trigger_ids, int count, TimestampTz now,
 	Claimed    *claimed;
 	Batch		batch = {0};
 	int			n;
-	int			fired = 0;
 
 	batch.now = now;
 	batch.generation = sched_pending_job_generation();
@@ -650,7 +649,6 @@ sched_fire(const int64 *trigger_ids, int count, TimestampTz now,
 			continue;
 		}
 		fire_one(&batch, c);
-		fired++;
 		next[position] = c->ask ? 0 : c->next;
 		if (next[position] != 0 && c->job->jitter > 0)
 		{

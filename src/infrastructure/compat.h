@@ -38,6 +38,13 @@
 #error "sched needs PostgreSQL 15 or later"
 #endif
 
+/* 18 has another word, and takes it in front only. */
+#if PG_VERSION_NUM >= 180000
+#define compat_noreturn	pg_noreturn
+#else
+#define compat_noreturn	pg_attribute_noreturn()
+#endif
+
 /* Ownership and rights checks became object-generic in 16. */
 static inline bool
 compat_owns_database(Oid database, Oid role)

@@ -8,14 +8,16 @@
 #ifndef SCHED_SCHEDULE_FUNCTIONS_H
 #define SCHED_SCHEDULE_FUNCTIONS_H
 
+#include "infrastructure/compat.h"
 #include "infrastructure/schedule_cache.h"
 
 /*
  * Raise 22023 for a text that the domain refused: "invalid <what> "<text>":
  * <message>", with the place in DETAIL, marked by a caret.
  */
-extern void sched_schedule_error(const char *what, const char *text,
-								 const SchedError *err) pg_attribute_noreturn();
+compat_noreturn extern void sched_schedule_error(const char *what,
+												 const char *text,
+												 const SchedError *err);
 
 /*
  * The first fire in (after, upto] of @custom that the schedule's calendar allows, 0:
