@@ -526,6 +526,10 @@ find_out(int db, int64 task_id, TimestampTz now, Finding *finding)
 				watch(db, edge.upstream_id, task_id);
 			}
 		}
+		/* a start leaves no row that would bring us here again */
+		if (letter == SCHED_LETTER_PENDING && edge.type == SCHED_EDGE_START &&
+			upstream_task != 0)
+			watch(db, edge.upstream_id, task_id);
 		if (letter == SCHED_LETTER_PENDING)
 			letter = upstream_task != 0 ?
 				letter_of_task(db, finding, i, &edge, upstream_task, now,
