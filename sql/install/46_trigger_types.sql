@@ -61,10 +61,11 @@ DECLARE
 	v_function	pg_catalog.pg_proc;
 	v_type		sched._trigger_type;
 BEGIN
-	IF p_name IS NULL OR p_name !~ '^[^[:space:][:cntrl:]]+$' OR octet_length(p_name) > 63 THEN
+	/* what a schedule can name */
+	IF p_name IS NULL OR length(p_name) > 63 OR sched._trigger_type_name('@custom ' || p_name) IS DISTINCT FROM p_name THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid name of a trigger type: %s', coalesce('"' || left(p_name, 100) || '"', 'NULL')),
-			DETAIL = 'A name has 1 to 63 bytes and no blanks.',
+			DETAIL = 'A name has at most 63 letters, digits, "_", "-" and dots.',
 			HINT = 'For example lunar.';
 	END IF;
 	SELECT f.* INTO v_function FROM pg_catalog.pg_proc f WHERE f.oid = p_next_fire::oid;

@@ -45,6 +45,7 @@
 #include "utils/typcache.h"
 
 #define MAX_LISTED		1000
+#define SHORTEST		(100 * 1000)	/* microseconds between two fires */
 
 /* What a worker hands over. */
 typedef struct Answer
@@ -250,6 +251,12 @@ ask(const SchedChore *chore, MemoryContext context)
 			answer->ask_after = 0;
 			break;
 		}
+		if (answer->count > 0 && fire - answer->ask_after < SHORTEST)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("function %s returned two times less than 100 ms apart",
+							get_func_name(question.function)),
+					 errhint("No schedule fires more often.")));
 		answer->ask_after = fire;
 		answer->fires[(answer->dropped + answer->count) % MAX_LISTED] = fire;
 		if (answer->count < MAX_LISTED)

@@ -28,6 +28,8 @@ SELECT sched.create_job('gone', 'SELECT 1');
 SELECT sched.create_job('after', 'SELECT 1', depends_on => '{by hand,paused}'), sched.remove_dependency('after', 'paused');
 SELECT sched.delete_job('gone');
 SELECT sched.create_calendar('holidays', '{"exclude": ["2030-12-25"]}');
+CREATE FUNCTION in_an_hour(config jsonb, timezone text, after timestamptz) RETURNS timestamptz LANGUAGE sql AS $$SELECT after + interval '1 hour'$$;
+SELECT sched.register_trigger_type('in-an-hour', 'in_an_hour'), sched.create_job('custom', 'SELECT 1', '@custom in-an-hour');
 SELECT sched.schedule_task('by hand', now() + interval '1 day');
 SET ROLE alice;
 SELECT sched.create_job('of alice', 'INSERT INTO seen VALUES (current_database())', '@hourly');
@@ -39,6 +41,7 @@ my %what = (
 	jobs     => "SELECT $columns FROM sched._job WHERE status <> 'deleted' ORDER BY job_id",
 	triggers => 'SELECT * FROM sched._trigger ORDER BY trigger_id',
 	calendars => 'SELECT * FROM sched._calendar ORDER BY 1',
+	'trigger types' => 'SELECT * FROM sched._trigger_type ORDER BY 1',
 	dependencies => 'SELECT * FROM sched._dependency WHERE removed_at IS NULL ORDER BY 1');
 
 # The positions of ids are compared by what they give out next.
@@ -91,6 +94,7 @@ for my $format (sort keys %format)
 	is(sql($node, "SELECT sched.wait_for_task($id, '60 s')", $db), 'completed', "$db: lets the task run");
 	poll_ok($node, "SELECT count(*) > 0 FROM seen WHERE db = '$db'", 't', "$db: and the jobs", db => $db);
 	is(sql($node, q(SELECT count(*) FROM sched.tasks WHERE job_name = 'paused'), $db), 0, "$db: but not the paused one");
+	poll_ok($node, q(SELECT next_fire_at > now() FROM sched.jobs WHERE name = 'custom'), 't', "$db: functions are asked when their triggers fire", db => $db);
 	is(sql($node, "SELECT count(*) FROM sched.tasks WHERE scheduled_at < '$begun'", $db),
 		0, "$db: nothing is made up for the time before");
 	poll_ok($node, q(SELECT sched.health() #>> '{components,origin,status}'), 'UP', "$db: all is well", db => $db);

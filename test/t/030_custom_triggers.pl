@@ -40,6 +40,7 @@ BEGIN
 		WHEN 'same' THEN RETURN after;
 		WHEN 'past' THEN RETURN after - interval '1 day';
 		WHEN 'infinite' THEN RETURN 'infinity';
+		WHEN 'often' THEN RETURN after + interval '1 microsecond';
 		WHEN 'slow' THEN PERFORM pg_sleep(60);
 		WHEN 'stubborn' THEN
 			BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(60); END;
@@ -129,6 +130,9 @@ is(error_as('alice', q(SELECT sched.next_fire_times('@custom nobody'))), '42704 
 is(error_as('alice', q(SELECT sched.create_job('x', 'SELECT 1', '@custom nobody'))), '42704 trigger type "nobody" does not exist', 'an unknown type is refused');
 is(error_as('alice', q(SELECT sched.register_trigger_type('bad name', 'alice.step'))), '22023 invalid name of a trigger type: "bad name"', 'so is a name with a blank');
 is(error_as('alice', q(SELECT sched.register_trigger_type(repeat('x', 64), 'alice.step'))), '22023 invalid name of a trigger type: "' . 'x' x 64 . '"', 'or too long');
+is(error_as('alice', q(SELECT sched.register_trigger_type('a b', 'alice.step'))), '22023 invalid name of a trigger type: "a b"', 'or of two words');
+is(error_as('alice', q(SELECT sched.register_trigger_type('', 'alice.step'))), '22023 invalid name of a trigger type: ""', 'or empty');
+is(error_as('alice', q(SELECT sched.register_trigger_type(NULL, 'alice.step'))), '22023 invalid name of a trigger type: NULL', 'or none');
 is(error_as('alice', q(SELECT sched.register_trigger_type('x', NULL))), '22023 trigger type "x" has no function', 'or no function');
 like(error_as('alice', q(SELECT sched.register_trigger_type('x', 'pg_catalog.now'))), qr/^22023 function now\(\) cannot be that of trigger type/, 'or one of another kind');
 is(error_as('alice', q(SELECT sched.unregister_trigger_type('nobody'))), 'no error: f', 'what is not there cannot be removed');
@@ -154,6 +158,7 @@ for my $case (
 	[ same     => qr/^function bad returned .*, which is not after /, 1 ],
 	[ past     => qr/^function bad returned .*, which is not after /, 1 ],
 	[ infinite => qr/^function bad returned an infinite time$/, 1 ],
+	[ often    => qr/^function bad returned two times less than 100 ms apart$/, 1 ],
 	[ slow     => qr/^it took too long, see sched.callback_timeout$/, 3 ],
 	[ stubborn => qr/^it took too long, see sched.callback_timeout$/, 3 ],
 	[ dead     => qr/^(its worker was terminated|terminating connection)/, 3 ],
