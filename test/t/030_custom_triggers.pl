@@ -205,6 +205,25 @@ is(error_as('alice', q(SELECT sched.unregister_trigger_type('step'))), '55000 tr
 as('alice', q(SELECT sched.delete_job('bad'); SELECT sched.unregister_trigger_type('step')));
 is(sql($node, q(SELECT string_agg(name, ' ' ORDER BY name) FROM sched.trigger_types)), 'bad trojan until', 'one that is not in use goes');
 
+# ---- a question that changes while it is being answered ------------------------
+
+as('alice', q(CREATE TABLE alice.gate (open boolean); INSERT INTO alice.gate VALUES (false);
+	CREATE FUNCTION alice.zoned(config jsonb, timezone text, after timestamptz) RETURNS timestamptz LANGUAGE plpgsql AS $$
+	BEGIN
+		WHILE NOT (SELECT open FROM alice.gate) LOOP PERFORM pg_sleep(0.005); END LOOP;
+		RETURN CASE timezone WHEN 'Europe/Berlin' THEN '2060-06-01'::timestamptz ELSE '2050-05-01' END;
+	END $$;
+	SELECT sched.register_trigger_type('zoned', 'alice.zoned'), sched.create_job('zoned', 'SELECT 1', '@custom zoned', timezone => 'UTC')));
+poll_ok($node, q(SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'sched worker' AND usename = 'alice' AND query = 'sched chore' AND state = 'active'), 't', 'the function is at it');
+as('alice', q(SELECT sched.update_job('zoned', '{"timezone": "Europe/Berlin"}'); UPDATE alice.gate SET open = true));
+poll_ok($node, q(SELECT next_fire_at FROM sched.jobs WHERE name = 'zoned'), '2060-06-01 00:00:00+00', 'an answer to what was asked before counts for nothing');
+is(sql($node, q(SELECT fault IS NULL FROM sched.triggers WHERE job_name = 'zoned')), 't', 'nor does it harm');
+as('alice', q(UPDATE alice.gate SET open = false; SELECT sched.disable_job('zoned'); SELECT sched.activate_job('zoned')));
+wait_for($node, q(SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'sched worker' AND usename = 'alice' AND query = 'sched chore' AND state = 'active'), 't');
+as('alice', q(SELECT sched.delete_job('zoned'); UPDATE alice.gate SET open = true));
+others_go_on('a job was deleted while its function was at it');
+is(scalar(log_lines($node, qr/"zoned" is in quarantine/)), 0, 'which nobody misses');
+
 # ---- many at once ---------------------------------------------------------------
 
 as('alice', q(CREATE FUNCTION alice.never(config jsonb, timezone text, after timestamptz) RETURNS timestamptz LANGUAGE sql AS $$ SELECT after + interval '1 day' $$;
