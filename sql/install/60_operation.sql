@@ -19,6 +19,7 @@ DECLARE
 	v_count		bigint;
 	v_rows		boolean;
 	v_slots		int;
+	v_nodes		record;
 BEGIN
 	SELECT s.* INTO v_state FROM sched._scheduler_state() AS s;
 
@@ -70,6 +71,15 @@ BEGIN
 		'workers', v_count,
 		'busy', (SELECT count(*) FROM sched._workers() AS w WHERE w.task_id IS NOT NULL),
 		'max', v_slots)));
+
+	/* external executors: there may be none, but not all of them gone */
+	SELECT c.* INTO v_nodes FROM sched.cluster_status AS c;
+	v_problem := CASE WHEN NOT v_standby AND v_nodes.offline > 0 AND v_nodes.online + v_nodes.draining = 0
+		THEN format('all of %s executors are offline', v_nodes.offline) END;
+	v_parts := v_parts || jsonb_build_object('executors', jsonb_strip_nulls(jsonb_build_object(
+		'status', CASE WHEN v_problem IS NULL THEN 'UP' ELSE 'DEGRADED' END,
+		'problem', v_problem, 'registered', v_nodes.executors, 'online', v_nodes.online,
+		'offline', v_nodes.offline, 'draining', v_nodes.draining)));
 
 	/* triggers in quarantine; those of others are counted, not named */
 	SELECT count(*),
@@ -219,6 +229,10 @@ BEGIN
 					   v_health #>> '{components,workers,workers}',
 					   coalesce(v_health #>> '{components,workers,max}', '?'),
 					   v_health #>> '{components,workers,busy}');
+	IF (v_health #>> '{components,executors,registered}')::int > 0 THEN
+		RETURN NEXT format('  executors  %s of %s online', v_health #>> '{components,executors,online}',
+						   v_health #>> '{components,executors,registered}');
+	END IF;
 	RETURN NEXT format('  queue      %s of %s places taken%s', coalesce(v_state.queue_used, 0),
 					   coalesce(v_state.queue_size, 0),
 					   CASE WHEN v_state.spilled > 0 THEN format(', %s more in the table', v_state.spilled) ELSE '' END);
