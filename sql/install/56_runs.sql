@@ -135,7 +135,7 @@ END $$;
 COMMENT ON FUNCTION sched._run_critical_path(bigint[]) IS 'The chain of jobs that decided when a run ended.';
 
 CREATE FUNCTION sched.__run_info(p_caller oid, p_run_id bigint) RETURNS sched._run
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
 	v_tasks	bigint[];
 	v_run	sched._run;
@@ -150,10 +150,18 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	v_tasks := sched._run_tasks(p_run_id);
+	/* what has ended is counted by its outcomes, and only the rest looked at closely */
 	SELECT jsonb_object_agg(s.status, s.n), sum(s.n)::int, min(s.started_at), max(s.finished_at)
 	INTO v_run.tasks, v_run.task_count, v_run.started_at, v_run.finished_at
-	FROM (SELECT t.status, count(*) AS n, min(t.started_at) AS started_at, max(t.finished_at) AS finished_at
-		  FROM sched.tasks t WHERE t.task_id = ANY (v_tasks) GROUP BY t.status) AS s;
+	FROM (SELECT sched._outcome_status(o.status) AS status, count(*) AS n, min(o.started_at) AS started_at,
+				max(o.finished_at) AS finished_at
+		  FROM sched._outcome o WHERE o.task_id = ANY (v_tasks) AND o.final GROUP BY o.status
+		  UNION ALL
+		  SELECT t.status, count(*), min(t.started_at), max(t.finished_at)
+		  FROM sched.tasks t WHERE t.task_id = ANY (
+			ARRAY(SELECT u.task_id FROM unnest(v_tasks) AS u(task_id)
+				  EXCEPT SELECT o.task_id FROM sched._outcome o WHERE o.task_id = ANY (v_tasks) AND o.final))
+		  GROUP BY t.status) AS s;
 	SELECT coalesce(sum(e.value::int) FILTER (WHERE e.key IN ('ready', 'assigned', 'running', 'waiting_retry')), 0) AS busy,
 		coalesce(sum(e.value::int) FILTER (WHERE e.key = 'scheduled'), 0) AS scheduled,
 		coalesce(sum(e.value::int) FILTER (WHERE e.key = 'waiting'), 0) AS waiting
@@ -254,29 +262,38 @@ COMMENT ON COLUMN sched.runs.tasks IS 'How many tasks there are of each status; 
 COMMENT ON COLUMN sched.runs.critical_path IS 'From the root to the task that ended last: the jobs that decided when.';
 COMMENT ON COLUMN sched.runs.waits_for IS 'What the tasks of a run that does not move wait for.';
 
+/* A task and all that followed from it, in the order of their making. */
+CREATE FUNCTION sched._run_followers(p_task_id bigint) RETURNS bigint[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = on SET jit = off AS $$
+BEGIN
+	RETURN (
+		WITH RECURSIVE follow AS (
+			SELECT p_task_id AS task_id
+			UNION
+			SELECT o.task_id FROM follow f JOIN sched._node n ON n.task_id = f.task_id
+			CROSS JOIN LATERAL unnest(n.out_tasks) AS o(task_id))
+		SELECT array_agg(f.task_id ORDER BY f.task_id) FROM follow f);
+END $$;
+COMMENT ON FUNCTION sched._run_followers(bigint) IS 'A task and all that followed from it in its run.';
+
 /*
  * Once more from a task that has ended, with all that followed from it: new tasks
  * in the same run.  Those that they depend on and that are not done again are
- * taken as they are now, the newest of each.
+ * taken as they are now, the newest of each.  Everything is found by the ids of tasks,
+ * and joined by hashing, since the arrays may be large.
  */
 CREATE FUNCTION sched._rerun_downstream(p_caller oid, p_task sched._task) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
 DECLARE
-	v_old	bigint[];
+	v_old	bigint[] := sched._run_followers(p_task.task_id);
 	v_new	bigint[];
 	v_task	record;
-	v_node	sched._node;
 BEGIN
-	WITH RECURSIVE follow AS (
-		SELECT p_task.task_id AS task_id
-		UNION
-		SELECT o.task_id FROM follow f JOIN sched._node n ON n.task_id = f.task_id
-		CROSS JOIN LATERAL unnest(n.out_tasks) AS o(task_id))
-	SELECT array_agg(f.task_id ORDER BY f.task_id) INTO v_old FROM follow f;
 	SELECT t.task_id, j.name INTO v_task
 	FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
-	WHERE t.task_id = ANY (v_old)
-	  AND NOT EXISTS (SELECT FROM sched._outcome o WHERE o.task_id = t.task_id AND o.final)
+	LEFT JOIN (SELECT o.task_id FROM sched._outcome o WHERE o.task_id = ANY (v_old) AND o.final) AS ended
+		ON ended.task_id = t.task_id
+	WHERE t.task_id = ANY (v_old) AND ended.task_id IS NULL
 	ORDER BY t.task_id LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -285,8 +302,9 @@ BEGIN
 			HINT = 'Wait for it, or cancel it with sched.cancel_task().';
 	END IF;
 	FOR v_task IN
-		SELECT t.task_id, j.owner::oid AS owner FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
-		WHERE t.task_id = ANY (v_old)
+		SELECT j.owner::oid AS owner, min(t.task_id) AS task_id
+		FROM sched._task t JOIN sched._job j ON j.job_id = t.job_id
+		WHERE t.task_id = ANY (v_old) GROUP BY j.owner
 	LOOP
 		PERFORM sched._check_right(p_caller, v_task.owner, 'operate', format('task %s', v_task.task_id));
 	END LOOP;
@@ -299,47 +317,74 @@ BEGIN
 	SELECT array_agg(s.id ORDER BY s.id) INTO v_new
 	FROM (SELECT nextval('sched._task_id_seq') AS id FROM generate_series(1, cardinality(v_old))) AS s;
 
-	FOR v_task IN
-		SELECT t.*, m.new_id, j.dependency_timeout
-		FROM unnest(v_old, v_new) AS m(old_id, new_id)
-		JOIN sched._task t ON t.task_id = m.old_id
-		JOIN sched._job j ON j.job_id = t.job_id
-		ORDER BY m.old_id
-	LOOP
-		SELECT n.* INTO v_node FROM sched._node n WHERE n.task_id = v_task.task_id;
-		IF v_task.task_id = p_task.task_id THEN
-			v_node.in_edges := NULL;
-			v_node.in_tasks := NULL;
-			v_node.rule := NULL;
-		ELSE
-			INSERT INTO sched._letter (task_id, edge, letter, upstream_task, decided_at)
-			SELECT v_task.new_id, u.n - 1, 'P', coalesce(
-				/* its newest rerun */
-				(WITH RECURSIVE again AS (
-					SELECT u.task_id
-					UNION
-					SELECT t.task_id FROM again a, sched._node n JOIN sched._task t ON t.task_id = n.task_id
-					WHERE n.run_id = v_task.run_id AND t.rerun_of = a.task_id)
-				 SELECT max(a.task_id) FROM again a)), sched._now()
-			FROM (SELECT e.n, coalesce(nullif(e.task_id, 0),
-						(SELECT max(l.upstream_task) FROM sched._letter l
-						 WHERE l.task_id = v_task.task_id AND l.edge = e.n - 1)) AS task_id
-				  FROM unnest(v_node.in_tasks) WITH ORDINALITY AS e(task_id, n)) AS u
-			WHERE u.task_id IS NOT NULL AND u.task_id <> ALL (v_old);
-		END IF;
-		INSERT INTO sched._node (task_id, run_id, job_id, rule, give_up_at, in_edges, in_tasks, out_tasks, out_types)
-		SELECT v_task.new_id, v_task.run_id, v_task.job_id, v_node.rule,
-			CASE WHEN v_node.rule IS NOT NULL THEN sched._now() + v_task.dependency_timeout END,
-			v_node.in_edges,
-			(SELECT array_agg(coalesce(v_new[array_position(v_old, u.task_id)], 0) ORDER BY u.n)
-			 FROM unnest(v_node.in_tasks) WITH ORDINALITY AS u(task_id, n)),
-			(SELECT array_agg(v_new[array_position(v_old, u.task_id)] ORDER BY u.n)
-			 FROM unnest(v_node.out_tasks) WITH ORDINALITY AS u(task_id, n) WHERE u.task_id = ANY (v_old)),
-			(SELECT string_agg(substr(v_node.out_types, u.n::int, 1), '' ORDER BY u.n)
-			 FROM unnest(v_node.out_tasks) WITH ORDINALITY AS u(task_id, n) WHERE u.task_id = ANY (v_old));
-		PERFORM sched._enqueue_placed(v_task.new_id, v_task.job_id, v_task.run_id, v_task.task_id,
-			least(v_task.scheduled_at, sched._now()), v_task.parameters, v_task.priority::int, v_node.rule IS NOT NULL);
-	END LOOP;
+	/* Edges that lead out of what is done again: to the newest rerun of the old task. */
+	INSERT INTO sched._letter (task_id, edge, letter, upstream_task, decided_at)
+	WITH RECURSIVE map AS MATERIALIZED (
+		SELECT m.old_id, m.new_id FROM unnest(v_old, v_new) AS m(old_id, new_id)
+	), matched AS MATERIALIZED (
+		SELECT l.task_id, l.edge, max(l.upstream_task) AS upstream_task
+		FROM sched._letter l WHERE l.task_id = ANY (v_old) GROUP BY l.task_id, l.edge
+	), edge AS MATERIALIZED (
+		SELECT e.old_id, e.edge, coalesce(nullif(e.task_id, 0), x.upstream_task) AS task_id
+		FROM (SELECT n.task_id AS old_id, (u.n - 1)::int AS edge, u.task_id
+			  FROM sched._node n CROSS JOIN LATERAL unnest(n.in_tasks) WITH ORDINALITY AS u(task_id, n)
+			  WHERE n.task_id = ANY (v_old) AND n.task_id <> p_task.task_id) AS e
+		LEFT JOIN matched x ON x.task_id = e.old_id AND x.edge = e.edge
+	), outward AS MATERIALIZED (
+		SELECT e.* FROM edge e LEFT JOIN map m ON m.old_id = e.task_id
+		WHERE e.task_id IS NOT NULL AND m.old_id IS NULL
+	), again AS MATERIALIZED (
+		SELECT t.task_id, t.rerun_of FROM sched._task t
+		WHERE t.task_id = ANY (ARRAY(SELECT n.task_id FROM sched._node n WHERE n.run_id = p_task.run_id))
+		  AND t.rerun_of IS NOT NULL
+	), chain AS (
+		SELECT DISTINCT o.task_id AS first_id, o.task_id FROM outward o
+		UNION
+		SELECT c.first_id, a.task_id FROM chain c JOIN again a ON a.rerun_of = c.task_id
+	), newest AS (
+		SELECT c.first_id, max(c.task_id) AS task_id FROM chain c GROUP BY c.first_id
+	)
+	SELECT m.new_id, o.edge, 'P', n.task_id, sched._now()
+	FROM outward o JOIN map m ON m.old_id = o.old_id JOIN newest n ON n.first_id = o.task_id;
+
+	INSERT INTO sched._node (task_id, run_id, job_id, rule, give_up_at, in_edges, in_tasks, out_tasks, out_types)
+	WITH map AS MATERIALIZED (
+		SELECT m.old_id, m.new_id FROM unnest(v_old, v_new) AS m(old_id, new_id)
+	), led AS MATERIALIZED (
+		SELECT n.task_id AS old_id, u.task_id, u.n
+		FROM sched._node n CROSS JOIN LATERAL unnest(n.in_tasks) WITH ORDINALITY AS u(task_id, n)
+		WHERE n.task_id = ANY (v_old)
+	), ins AS MATERIALIZED (
+		SELECT e.old_id, array_agg(coalesce(m.new_id, 0) ORDER BY e.n) AS tasks
+		FROM led e LEFT JOIN map m ON m.old_id = e.task_id
+		GROUP BY e.old_id
+	), leads AS MATERIALIZED (
+		SELECT n.task_id AS old_id, u.task_id, u.n, substr(n.out_types, u.n::int, 1) AS type
+		FROM sched._node n CROSS JOIN LATERAL unnest(n.out_tasks) WITH ORDINALITY AS u(task_id, n)
+		WHERE n.task_id = ANY (v_old)
+	), outs AS MATERIALIZED (
+		SELECT e.old_id, array_agg(m.new_id ORDER BY e.n) AS tasks, string_agg(e.type, '' ORDER BY e.n) AS types
+		FROM leads e JOIN map m ON m.old_id = e.task_id
+		GROUP BY e.old_id
+	)
+	SELECT m.new_id, t.run_id, t.job_id, CASE WHEN w.waits THEN n.rule END,
+		CASE WHEN w.waits AND n.rule IS NOT NULL THEN sched._now() + j.dependency_timeout END,
+		CASE WHEN w.waits THEN n.in_edges END, CASE WHEN w.waits THEN ins.tasks END, outs.tasks, outs.types
+	FROM map m
+	JOIN sched._task t ON t.task_id = m.old_id AND t.task_id = ANY (v_old)
+	JOIN sched._job j ON j.job_id = t.job_id
+	LEFT JOIN sched._node n ON n.task_id = m.old_id AND n.task_id = ANY (v_old)
+	LEFT JOIN ins ON ins.old_id = m.old_id
+	LEFT JOIN outs ON outs.old_id = m.old_id
+	CROSS JOIN LATERAL (SELECT m.old_id <> p_task.task_id AS waits) AS w;
+
+	PERFORM sched._enqueue_placed(r.new_id, r.job_id, r.run_id, r.task_id, least(r.scheduled_at, sched._now()),
+		r.parameters, r.priority::int, r.waits)
+	FROM (SELECT m.new_id, t.*, n.rule IS NOT NULL AS waits
+		  FROM unnest(v_old, v_new) AS m(old_id, new_id)
+		  JOIN sched._task t ON t.task_id = m.old_id AND t.task_id = ANY (v_old)
+		  JOIN sched._node n ON n.task_id = m.new_id AND n.task_id = ANY (v_new)
+		  ORDER BY m.old_id) AS r;
 	RETURN v_new[array_position(v_old, p_task.task_id)];
 END $$;
 COMMENT ON FUNCTION sched._rerun_downstream(oid, sched._task) IS 'Makes new tasks for one and all that followed from it.';
