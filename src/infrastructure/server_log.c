@@ -44,13 +44,13 @@ sched_server_log_wants(int level)
 
 /* What tasks say may hold anything: make one line of it, not too long. */
 static void
-flatten(char *text)
+flatten(char *line)
 {
-	int			length = strlen(text);
+	int			length = strlen(line);
 
 	if (length > MAX_BYTES)
-		text[pg_mbcliplen(text, length, MAX_BYTES)] = '\0';
-	for (char *c = text; *c != '\0'; c++)
+		line[pg_mbcliplen(line, length, MAX_BYTES)] = '\0';
+	for (char *c = line; *c != '\0'; c++)
 		if ((unsigned char) *c < ' ' || *c == 0x7f)
 			*c = ' ';
 }
@@ -59,7 +59,7 @@ void
 sched_server_log(const char *format,...)
 {
 	MemoryContext old;
-	StringInfoData text;
+	StringInfoData line;
 
 	if (line_count == MAX_LINES)
 	{
@@ -69,22 +69,22 @@ sched_server_log(const char *format,...)
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	if (lines == NULL)
 		lines = palloc(MAX_LINES * sizeof(Line));
-	initStringInfo(&text);
+	initStringInfo(&line);
 	for (;;)
 	{
 		va_list		args;
 		int			needed;
 
 		va_start(args, format);
-		needed = appendStringInfoVA(&text, format, args);
+		needed = appendStringInfoVA(&line, format, args);
 		va_end(args);
 		if (needed == 0)
 			break;
-		enlargeStringInfo(&text, needed);
+		enlargeStringInfo(&line, needed);
 	}
-	flatten(text.data);
+	flatten(line.data);
 	lines[line_count].subid = GetCurrentSubTransactionId();
-	lines[line_count++].text = text.data;
+	lines[line_count++].text = line.data;
 	MemoryContextSwitchTo(old);
 }
 
