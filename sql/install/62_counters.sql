@@ -10,6 +10,11 @@ RETURNS TABLE (name text, value bigint) LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS
 AS 'MODULE_PATHNAME', 'sched_counters';
 COMMENT ON FUNCTION sched._counters() IS 'The counts of this database; no rows when nobody counts.';
 
+CREATE FUNCTION sched._counters_open()
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'sched_sql_counters_open';
+COMMENT ON FUNCTION sched._counters_open() IS 'From now on is counted, from zero.';
+
 CREATE FUNCTION sched._counters_put(names text[], counts bigint[])
 RETURNS boolean LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_counters_put';
@@ -58,7 +63,7 @@ COMMENT ON FUNCTION sched._counters_save() IS 'Saves the counts; 0 when they are
  * Ages rather than transaction ids are compared, since these come round; a row
  * as old as the oldest transaction of the snapshot is in the counts.
  */
-CREATE FUNCTION sched._counters_since(p_snapshot pg_snapshot, p_saved_at timestamptz) RETURNS TABLE (name text, value bigint)
+CREATE FUNCTION sched._counters_since(p_snapshot pg_snapshot, p_saved_at timestamptz, p_until pg_snapshot) RETURNS TABLE (name text, value bigint)
 LANGUAGE plpgsql VOLATILE ROWS 60 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -76,12 +81,14 @@ BEGIN
 		(SELECT t.task_id, t.missed_count
 		 FROM sched._task t
 		 WHERE t.task_id >= v_part.lo AND t.task_id < v_part.hi AND age(t.xmin) <= v_age
+		   AND pg_visible_in_snapshot((v_now - age(t.xmin))::text::xid8, p_until)
 		   AND (p_snapshot IS NULL
 				OR NOT pg_visible_in_snapshot((v_now - age(t.xmin))::text::xid8, p_snapshot))),
 	outcome AS MATERIALIZED
 		(SELECT o.task_id, o.attempt, o.status, o.final, o.started_at, o.finished_at
 		 FROM sched._outcome o
 		 WHERE o.task_id >= v_part.lo AND o.task_id < v_part.hi AND age(o.xmin) <= v_age
+		   AND pg_visible_in_snapshot((v_now - age(o.xmin))::text::xid8, p_until)
 		   AND (p_snapshot IS NULL
 				OR NOT pg_visible_in_snapshot((v_now - age(o.xmin))::text::xid8, p_snapshot))),
 	/* in microseconds; how late: against the retry's time, else against the task's */
@@ -115,18 +122,22 @@ BEGIN
 	SELECT format('%s_usec', s.histogram), coalesce(sum(s.usec), 0)::bigint FROM span s GROUP BY s.histogram;
 	END LOOP;
 END $$;
-COMMENT ON FUNCTION sched._counters_since(pg_snapshot, timestamptz) IS 'What the record holds beyond a snapshot, counted; NULL: all of it.';
+COMMENT ON FUNCTION sched._counters_since(pg_snapshot, timestamptz, pg_snapshot) IS 'What the record got between two snapshots, counted; NULL: from its beginning.';
 
 CREATE FUNCTION sched._counters_restore() RETURNS int
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	v_saved	sched._counter;
+	v_saved		sched._counter;
+	v_snapshot	pg_snapshot;
 BEGIN
 	SELECT c.* INTO v_saved FROM sched._counter c;
+	/* what this snapshot sees is read, what commits after it counts itself */
+	v_snapshot := pg_current_snapshot();
+	PERFORM sched._counters_open();
 	PERFORM sched._counters_put(array_agg(e.key), array_agg(e.value::bigint))
 	FROM jsonb_each_text(v_saved.counts) e;
 	PERFORM sched._counters_put(array_agg(s.name), array_agg(s.value))
-	FROM sched._counters_since(v_saved.snapshot, v_saved.saved_at) AS s;
+	FROM sched._counters_since(v_saved.snapshot, v_saved.saved_at, v_snapshot) AS s;
 	RETURN sched._counters_save();
 END $$;
 COMMENT ON FUNCTION sched._counters_restore() IS 'Brings the counts up to date after a restart of the server.';

@@ -56,7 +56,8 @@
 #define LOOKAHEAD_INTERVAL	(SCHED_HORIZON / 2)
 #define MAX_SLEEP			(60 * USECS_PER_SEC)
 #define MAX_ERRORS			10
-#define LIFETIME			USECS_PER_DAY	/* then a new one reads time zones anew */
+#define LIFETIME			USECS_PER_DAY	/* then a new one reads time zones
+											 * anew */
 
 static SchedDatabase *database;
 static int	my_db;
@@ -66,7 +67,7 @@ static TimestampTz next_pool;	/* real time, 0: when woken */
 static TimestampTz next_http;	/* real time, 0: when woken */
 static TimestampTz next_completion; /* real time, 0: none */
 static TimestampTz next_announcement;	/* likewise */
-static TimestampTz next_backfill; /* real time, 0: none runs */
+static TimestampTz next_backfill;	/* real time, 0: none runs */
 static TimestampTz last_clock;
 
 /* ---------- coming and going ---------- */
@@ -277,9 +278,10 @@ start_up(void)
 	sched_upkeep_run();
 	if (server_start)
 	{
-		/* what happens from now on is counted, what happened before is read */
-		sched_counters_open(&database->counters);
+		sched_counters_close(&database->counters);
 		sched_upkeep_restore_counters();
+		if (!sched_counters_is_open(&database->counters))
+			sched_counters_open(&database->counters);	/* without the past */
 	}
 	sched_announce_start();
 	sched_pool_put_back(my_db);

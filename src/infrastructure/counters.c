@@ -98,6 +98,12 @@ sched_counters_open(SchedCounters *counters)
 	pg_atomic_write_u32(&counters->open, 1);
 }
 
+bool
+sched_counters_is_open(SchedCounters *counters)
+{
+	return pg_atomic_read_u32(&counters->open) != 0;
+}
+
 void
 sched_counters_close(SchedCounters *counters)
 {

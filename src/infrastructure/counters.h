@@ -59,6 +59,7 @@ extern void sched_counters_observe_now(SchedCounters *counters,
 
 /* Begin at zero, and stop. */
 extern void sched_counters_open(SchedCounters *counters);
+extern bool sched_counters_is_open(SchedCounters *counters);
 extern void sched_counters_close(SchedCounters *counters);
 
 /* Names, for those who save, restore and show. */

@@ -21,6 +21,7 @@
 
 PG_FUNCTION_INFO_V1(sched_counters);
 PG_FUNCTION_INFO_V1(sched_counters_put);
+PG_FUNCTION_INFO_V1(sched_sql_counters_open);
 PG_FUNCTION_INFO_V1(sched_counter_bounds);
 
 /* Of this database; NULL when nobody counts. */
@@ -53,6 +54,17 @@ sched_counters(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, n);
 	}
 	return (Datum) 0;
+}
+
+/* From now on is counted, from zero. */
+Datum
+sched_sql_counters_open(PG_FUNCTION_ARGS)
+{
+	int			me = sched_shared == NULL ? -1 : sched_shmem_my_database();
+
+	if (me >= 0)
+		sched_counters_open(&sched_shared->databases[me].counters);
+	PG_RETURN_VOID();
 }
 
 /* Add what was counted before; names that this version does not know are left out. */

@@ -10,7 +10,7 @@ use SchedTest;
 
 my $doc  = "$FindBin::RealBin/../../doc/monitoring";
 my $node = new_node('monitoring');
-wait_pids($node, scheduler_type, 1);
+wait_for($node, q(SELECT sched.readiness() ->> 'status'), 'UP');
 
 sub have
 {
