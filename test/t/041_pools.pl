@@ -117,4 +117,27 @@ poll_ok($node, 'SELECT count(*) FROM sched.tasks WHERE finished_at IS NULL', '0'
 is(sql($node, q(SELECT sum(used + waiting) FROM sched.pools)), 0, 'all slots are free again');
 is(sql($node, q(SELECT count(*) FROM sched.tasks WHERE status = 'failed')), 0, 'nothing failed');
 
+# ---- all limits at once ------------------------------------------------------
+
+# 150 are ready: 100 may run in the database, of those of the pool no more than its slots, and
+# no more than the executor takes.
+sql($node, <<'SQL');
+SELECT sched.register_task_type('far');
+SELECT sched.create_pool('far', 30);
+SELECT count(*) FROM sched.register_executor('wide', '{far}', '{}', 1000);
+SELECT count(*) FROM sched.register_executor('slim', '{far}', '{}', 7);
+SELECT sched.create_job('far', type => 'far'), sched.create_job('far pooled', type => 'far', pool => 'far'),
+	sched.create_job('far three', type => 'far', max_concurrent_runs => 3);
+SQL
+sql($node, q(SELECT count(*) FROM sched.schedule_tasks('far three', array_fill(NULL::jsonb, ARRAY[10]))));
+sql($node, q(SELECT count(*) FROM sched.schedule_tasks('far pooled', array_fill(NULL::jsonb, ARRAY[40]))));
+sql($node, q(SELECT count(*) FROM sched.schedule_tasks('far', array_fill(NULL::jsonb, ARRAY[100]))));
+poll_ok($node, q(SELECT sched._pool_capacity('far')), 30, 'the queue knows the pool');
+is(sql($node, q(SELECT count(*) FROM sched.claim_tasks('slim', 100))), 7, 'an executor gets no more than it takes');
+is(sql($node, q(SELECT count(*) FROM sched.claim_tasks('wide', 1000))), 93, 'all of them no more than the database may run');
+is(sql($node, q(SELECT string_agg(job_name || ' ' || n, ', ' ORDER BY job_name) FROM
+	(SELECT job_name, count(*) AS n FROM sched.tasks WHERE status = 'assigned' GROUP BY 1) AS a)),
+	'far 67, far pooled 30, far three 3', 'and neither the job nor the pool gives more than its limit');
+is(sql($node, q(SELECT count(*) FROM sched.claim_tasks('wide', 1000))), 0, 'that is all for now');
+
 done_testing();
