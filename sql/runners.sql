@@ -24,7 +24,7 @@ BEGIN
 	RETURN 'no error';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ' ' || regexp_replace(SQLERRM, 'task [0-9]+', 'task N') || coalesce(' / ' || nullif(v_detail, ''), '');
+	RETURN SQLSTATE || ' ' || regexp_replace(SQLERRM, 'task [0-9]+', 'task N') || coalesce(' / ' || regexp_replace(nullif(v_detail, ''), 'owner "[^"]*"', 'owner "tester"'), '');
 END $$;
 
 --

@@ -95,9 +95,14 @@ EXCEPTION WHEN invalid_parameter_value THEN
 END $$;
 
 SELECT count(*) > 500 AS many, count(DISTINCT id) > 280 AS most, count(DISTINCT policy) AS policies FROM schedule_case;
+-- two zones whose rules for the years to come may be newer than the cases
+CREATE TEMP TABLE moved_zone AS
+SELECT z.name FROM (VALUES ('America/Havana', timestamptz '2026-12-01 12:00+00', time '07:00'),
+	('Africa/Casablanca', '2027-06-01 12:00+00', '13:00')) AS z (name, at, clock)
+WHERE (z.at AT TIME ZONE z.name)::time <> z.clock;
 SELECT c.id, c.policy, c.schedule, c.expected, pg_temp.outcome(c) AS outcome
 FROM schedule_case c
-WHERE pg_temp.outcome(c) <> CASE WHEN c.expected IN ('ERROR', 'NEVER') THEN c.expected ELSE 'as expected' END
+WHERE c.timezone NOT IN (SELECT m.name FROM moved_zone m) AND pg_temp.outcome(c) <> CASE WHEN c.expected IN ('ERROR', 'NEVER') THEN c.expected ELSE 'as expected' END
 ORDER BY c.id, c.policy;
 
 --

@@ -156,6 +156,37 @@ check_fires(const Line *line, int policy, const SchedSchedule *schedule,
 			"%s %s last and count agree", line->field[0], policy_names[policy]);
 }
 
+/*
+ * Two zones got other rules for the years to come after the cases were listed.
+ * With such data in place, those of them say nothing.
+ */
+static bool
+zone_has_moved(const SchedZone *zone)
+{
+	static const struct
+	{
+		const char *zone;
+		const char *at;
+		int32		offset;
+	}			listed[] = {
+		{"America/Havana", "2026-12-01T12:00:00Z", -5 * 3600},
+		{"Africa/Casablanca", "2027-06-01T12:00:00Z", 3600}
+	};
+
+	for (int i = 0; i < (int) lengthof(listed); i++)
+	{
+		SchedZonePeriod period;
+		SchedTime	at;
+
+		if (strcmp(zone->name, listed[i].zone) != 0 ||
+			!tzfile_parse_time(listed[i].at, strlen(listed[i].at), &at))
+			continue;
+		zone->period(zone, at / 1000000, &period);
+		return period.offset != listed[i].offset;
+	}
+	return false;
+}
+
 static void
 check_case(const Line *line)
 {
@@ -182,6 +213,14 @@ check_case(const Line *line)
 	if (zone == NULL || !tzfile_parse_time(line->field[3], strlen(line->field[3]), &after))
 	{
 		unit_ok(false, "%s has a known zone and a time", line->field[0]);
+		return;
+	}
+	if (zone_has_moved(zone))
+	{
+		unit_ok(true, "%s # skip the rules of %s are newer", line->field[0], zone->name);
+		for (int policy = 1; policy < 4; policy++)
+			(void) expected_fires(line, policy);
+		sched_schedule_free(schedule);
 		return;
 	}
 	check_fires(line, 0, schedule, zone, after, expected);
