@@ -119,7 +119,7 @@ CREATE FUNCTION sched._scheduler_state(OUT running boolean, OUT pid int, OUT sta
 RETURNS record LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'sched_scheduler_state';
 
-CREATE FUNCTION sched._http_fault(command text, parameters jsonb, OUT field text, OUT detail text, OUT hint text)
+CREATE FUNCTION sched._http_fault(command text, parameters jsonb, own_parameters jsonb DEFAULT NULL, OUT field text, OUT detail text, OUT hint text)
 RETURNS record LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sched_http_fault';
 

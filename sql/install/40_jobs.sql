@@ -488,10 +488,21 @@ CREATE FUNCTION sched._trigger_put(p_job sched._job, p_trigger sched._trigger) R
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	v_check	record;
+	v_fault	record;
 	v_next	timestamptz;
 	v_ask	timestamptz;
 BEGIN
 	v_check := sched._schedule_check(p_job, p_trigger);
+	IF p_job.type = 'http' AND jsonb_typeof(p_trigger.parameters) = 'object' THEN
+		v_fault := sched._http_fault(p_job.command, p_job.parameters, p_trigger.parameters);
+		IF v_fault.field IS NOT NULL THEN
+			RAISE EXCEPTION USING
+				ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('invalid %s for job "%s"', v_fault.field, p_job.name),
+				DETAIL = v_fault.detail,
+				HINT = v_fault.hint;
+		END IF;
+	END IF;
 	p_trigger.kind := v_check.kind;
 	/* Only an active or a paused job has a place in time. */
 	v_next := CASE WHEN p_job.status IN ('active', 'paused') THEN v_check.next_fire_at END;

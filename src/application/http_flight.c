@@ -36,7 +36,7 @@ typedef struct JobEntry
 	HttpJob    *job;
 } JobEntry;
 
-static HTAB * jobs;
+static HTAB *jobs;
 static uint32 jobs_generation;
 static uint32 secrets_generation;	/* that they were read with */
 
@@ -70,7 +70,7 @@ sched_http_flight_forget_jobs(void)
 static const char *
 secret_value(void *arg, const char *name, const char **why)
 {
-	const		SchedJob *job = arg;
+	const SchedJob *job = arg;
 
 	return sched_secret_value(name, job->owner, job->defined_by, why);
 }
@@ -86,7 +86,7 @@ current_secrets_generation(void)
 
 /* False, with the problem set, when there is no valid request. */
 static bool
-make_spec(const SchedJob * job, Jsonb *parameters, SchedHttpSpec *spec,
+make_spec(const SchedJob *job, Jsonb *parameters, SchedHttpSpec *spec,
 		  SchedHttpProblem *problem)
 {
 	return sched_http_spec_parse(job->command, parameters, spec, problem) &&
@@ -167,7 +167,6 @@ read_request(HttpFlight *flight)
 	SchedTaskRow row;
 	SchedHttpSpec *spec;
 	SchedHttpProblem problem;
-	Datum		parameters;
 
 	flight->job = job;
 	job->users++;
@@ -191,12 +190,10 @@ read_request(HttpFlight *flight)
 								 job->problem.detail), NULL);
 		return;
 	}
-	/* the job's parameters, and over them the task's own */
-	parameters = DirectFunctionCall2(jsonb_concat,
-									 JsonbPGetDatum(job->job->parameters),
-									 JsonbPGetDatum(row.parameters));
 	spec = palloc(sizeof(SchedHttpSpec));
-	if (make_spec(job->job, DatumGetJsonbP(parameters), spec, &problem))
+	if (sched_http_spec_overlay(job->job->command, job->job->parameters,
+								row.parameters, spec, &problem) &&
+		sched_http_spec_fill_in(spec, secret_value, job->job, &problem))
 		flight->spec = spec;
 	else
 		cannot_send(flight, "22023", psprintf("invalid %s: %s", problem.field,
@@ -241,7 +238,7 @@ read_request_code(void *arg)
 }
 
 HttpFlight *
-sched_http_flight_prepare(const SchedAttempt * attempt)
+sched_http_flight_prepare(const SchedAttempt *attempt)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
 												  "sched http flight",
@@ -268,7 +265,7 @@ bool
 sched_http_flight_start(HttpFlight *flight, SchedHttpClient *client)
 {
 	const SchedHttpSpec *spec = flight->spec;
-	const		SchedAttempt *attempt = &flight->attempt;
+	const SchedAttempt *attempt = &flight->attempt;
 	SchedHttpHeader headers[128];
 	char		key[80];
 	char		run[24];

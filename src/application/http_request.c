@@ -21,6 +21,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/formatting.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
@@ -81,20 +82,20 @@ get(Jsonb *parameters, const char *key)
 }
 
 static char *
-string_of(const JsonbValue * value)
+string_of(const JsonbValue *value)
 {
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
 static char *
-number_of(const JsonbValue * value)
+number_of(const JsonbValue *value)
 {
 	return DatumGetCString(DirectFunctionCall1(numeric_out,
 											   NumericGetDatum(value->val.numeric)));
 }
 
 static char *
-json_of(JsonbValue * value)
+json_of(JsonbValue *value)
 {
 	Jsonb	   *json = JsonbValueToJsonb(value);
 
@@ -103,7 +104,7 @@ json_of(JsonbValue * value)
 
 /* {"secret": "NAME"}: the name, else NULL. */
 static char *
-secret_of(const JsonbValue * value)
+secret_of(const JsonbValue *value)
 {
 	JsonbValue *name;
 
@@ -300,6 +301,26 @@ parse_body(Jsonb *parameters, SchedHttpSpec *spec)
 	spec->body_secret = holds_secret(spec->body);
 }
 
+/*
+ * A request that would carry a body and has none tells of the event that fired
+ * the task.  What is in there comes from whoever emitted it, so nothing in it names
+ * a secret.
+ */
+static void
+body_of_event(Jsonb *parameters, SchedHttpSpec *spec)
+{
+	JsonbValue *value = get(parameters, "event");
+
+	if (value == NULL || spec->body != NULL ||
+		(strcmp(spec->method, "POST") != 0 &&
+		 strcmp(spec->method, "PUT") != 0 &&
+		 strcmp(spec->method, "PATCH") != 0))
+		return;
+	spec->body_is_json = true;
+	spec->body = json_of(value);
+	spec->body_length = strlen(spec->body);
+}
+
 static bool
 parse_timeout(Jsonb *parameters, SchedHttpSpec *spec,
 			  SchedHttpProblem *problem)
@@ -340,7 +361,7 @@ parse_timeout(Jsonb *parameters, SchedHttpSpec *spec,
 }
 
 static bool
-add_status(const JsonbValue * value, SchedHttpSpec *spec)
+add_status(const JsonbValue *value, SchedHttpSpec *spec)
 {
 	char	   *text;
 
@@ -422,7 +443,9 @@ static bool
 check_keys(Jsonb *parameters, SchedHttpProblem *problem)
 {
 	static const char *const known[] = {"method", "headers", "body", "timeout",
-	"expect_status", "follow_redirects", "secrets"};
+		"expect_status", "follow_redirects", "secrets",
+		/* what sched itself adds to the parameters of a task */
+	"event", "shard_index", "shard_total"};
 	JsonbIterator *it = JsonbIteratorInit(&parameters->root);
 	JsonbIteratorToken token;
 	JsonbValue	value;
@@ -479,9 +502,11 @@ sched_http_spec_parse(const char *command, Jsonb *parameters,
 	if (!JB_ROOT_IS_OBJECT(parameters))
 		return problem_at(problem, NULL, "$ is not an object.");
 	parse_body(parameters, spec);
-	return check_keys(parameters, problem) &&
-		parse_method(parameters, spec, problem) &&
-		parse_headers(parameters, "headers", false, spec, problem) &&
+	if (!check_keys(parameters, problem) ||
+		!parse_method(parameters, spec, problem))
+		return false;
+	body_of_event(parameters, spec);
+	return parse_headers(parameters, "headers", false, spec, problem) &&
 		parse_headers(parameters, "secrets", true, spec, problem) &&
 		parse_timeout(parameters, spec, problem) &&
 		parse_expect_status(parameters, spec, problem) &&
@@ -491,17 +516,27 @@ sched_http_spec_parse(const char *command, Jsonb *parameters,
 /* ---------- secrets ---------- */
 
 bool
-sched_http_names_secret(Jsonb *parameters)
+sched_http_spec_overlay(const char *command, Jsonb *parameters, Jsonb *own,
+						SchedHttpSpec *spec, SchedHttpProblem *problem)
 {
-	char	   *text = JsonbToCString(NULL, &parameters->root,
-									  VARSIZE(parameters));
-	bool		found;
+	char	   *text;
+	Jsonb	   *rest;
 
-	found = holds_secret(text) ||
-		(JB_ROOT_IS_OBJECT(parameters) && get(parameters, "secrets") != NULL) ||
-		holds_secret(strings_for_secrets(text));
-	pfree(text);
-	return found;
+	if (!JB_ROOT_IS_OBJECT(own))
+		return problem_at(problem, NULL, "$ is not an object.");
+	rest = DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(own),
+											  CStringGetTextDatum("event")));
+	text = JsonbToCString(NULL, &rest->root, VARSIZE(rest));
+
+	if (holds_secret(text) || get(rest, "secrets") != NULL ||
+		holds_secret(strings_for_secrets(text)))
+		return problem_at(problem, "Name it in the parameters of the job.",
+						  "The parameters of a task cannot name a secret.");
+	return sched_http_spec_parse(command,
+								 DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
+																	JsonbPGetDatum(parameters),
+																	JsonbPGetDatum(own))),
+								 spec, problem);
 }
 
 /* A copy of the text with its secrets, NULL when one is not to be had. */

@@ -56,8 +56,13 @@ extern bool sched_http_spec_fill_in(SchedHttpSpec *spec,
 									SchedSecretSource source, void *arg,
 									SchedHttpProblem *problem);
 
-/* Does the JSON name a secret? */
-extern bool sched_http_names_secret(Jsonb *parameters);
+/*
+ * The same with a task's own parameters over those of its job.  These cannot
+ * name secrets: whoever orders a task need not be the one who defined the job.
+ */
+extern bool sched_http_spec_overlay(const char *command, Jsonb *parameters,
+									Jsonb *own, SchedHttpSpec *spec,
+									SchedHttpProblem *problem);
 
 /*
  * Replace what is secret in a text by three asterisks, in place.  cut: the text

@@ -85,19 +85,9 @@ check_http_order(const SchedJob *job, const SchedOrder *order)
 {
 	SchedHttpSpec spec;
 	SchedHttpProblem problem;
-	Datum		merged;
 
-	if (sched_http_names_secret(order->parameters))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid parameters for job \"%s\"", job->name),
-				 errdetail("The parameters of a task cannot name a secret."),
-				 errhint("Name it in the parameters of the job.")));
-	merged = DirectFunctionCall2(jsonb_concat,
-								 JsonbPGetDatum(job->parameters),
-								 JsonbPGetDatum(order->parameters));
-	if (!sched_http_spec_parse(job->command, DatumGetJsonbP(merged), &spec,
-							   &problem))
+	if (!sched_http_spec_overlay(job->command, job->parameters,
+								 order->parameters, &spec, &problem))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid %s for job \"%s\"", problem.field, job->name),

@@ -29,7 +29,10 @@ text_or_null(const char *text, bool *isnull)
 	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
-/* What is wrong with the command and parameters of an HTTP job; NULLs: nothing. */
+/*
+ * What is wrong with the command and parameters of an HTTP job, and those that
+ * go over them; NULLs: nothing.
+ */
 Datum
 sched_http_fault(PG_FUNCTION_ARGS)
 {
@@ -45,8 +48,12 @@ sched_http_fault(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	if (PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	(void) sched_http_spec_parse(command, PG_GETARG_JSONB_P(1), &spec,
-								 &problem);
+	if (PG_ARGISNULL(2))
+		(void) sched_http_spec_parse(command, PG_GETARG_JSONB_P(1), &spec,
+									 &problem);
+	else
+		(void) sched_http_spec_overlay(command, PG_GETARG_JSONB_P(1),
+									   PG_GETARG_JSONB_P(2), &spec, &problem);
 	v[0] = text_or_null(problem.field, &n[0]);
 	v[1] = text_or_null(problem.detail, &n[1]);
 	v[2] = text_or_null(problem.hint, &n[2]);

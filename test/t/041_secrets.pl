@@ -116,6 +116,16 @@ is(scalar($stub->requests('/302/to/http://127.0.0.1:1/SecretPath')), 1, 'and is 
 is(error_as('alice', "SELECT sched.schedule_task('send', parameters => '{\"body\": {\"secret\": \"token\"}}')"), '22023', 'the parameters of a task cannot name a secret');
 is(error_as('alice', "SELECT sched.schedule_task('send', parameters => '{\"body\": \"{{secret:token}}\"}')"), '22023', 'in no notation');
 
+is(error_as('alice', "SELECT sched.add_trigger('send', '\@daily', parameters => '{\"secrets\": {\"X-Key\": \"token\"}}')"), '22023', 'nor can those of a trigger');
+
+# an event that somebody else emits is data, whatever it says
+as('alice', "SELECT sched.create_job('told', '" . $stub->url('/echo?told') . "', '\@event told.*', type => 'http', parameters => '{\"method\": \"POST\", \"headers\": {\"X-Key\": \"{{secret:token}}\"}}')");
+as('alice', q(SELECT sched.emit_event('told.it', '{"a": "{{secret:token}}", "b": {"secret": "token"}}')));
+ok(wait_until(sub { $stub->requests('/echo?told') == 1 }), 'an event fires an HTTP job');
+($request) = $stub->requests('/echo?told');
+is($request->{headers}{'x-key'}, $value, 'which sends its own secrets');
+like($request->{body}, qr/"name": "told\.it".*"payload": \{"a": "\{\{secret:token\}\}", "b": \{"secret": "token"\}\}|"payload": \{"a": "\{\{secret:token\}\}", "b": \{"secret": "token"\}\}/, 'and the event as it is');
+
 # ---- for whom ----------------------------------------------------------------------
 
 as('bob', "SELECT sched.create_job('theft', '" . $stub->url('/echo?theft') . "', type => 'http', parameters => '{\"secrets\": {\"X-Key\": \"token\"}}')");
