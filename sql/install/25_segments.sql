@@ -477,6 +477,9 @@ BEGIN
 		RETURN 1;
 	END IF;
 
+	/* Locks that lapsed long ago. */
+	DELETE FROM sched._lock l WHERE l.expires_at < v_now - interval '1 day';
+
 	/* Executors that were deregistered before any task that is left. */
 	DELETE FROM sched._executor e
 	WHERE e.executor_id = ANY (ARRAY

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "application/identity.h"
 #include "application/rights.h"
 #include "commands/dbcommands.h"
@@ -67,6 +68,12 @@ sched_require_cluster(void)
 						get_database_name(MyDatabaseId)),
 				 errdetail("sched.cluster_enabled is off: only built-in workers run tasks."),
 				 errhint("Set sched.cluster_enabled to on and reload.")));
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("executors take part on the primary server only"),
+				 errdetail("This server is a standby."),
+				 errhint("Connect with target_session_attrs=read-write.")));
 	/* after a start leases are read again; until then nothing can be said */
 	for (int waited = 0; !is_loaded(); waited += 10)
 	{
@@ -99,7 +106,7 @@ sched_identity_copy(const QExecutor *executor, SchedIdentity *identity)
 	strlcpy(identity->name, executor->spec.name, sizeof(identity->name));
 }
 
-QExecutor *
+QExecutor  *
 sched_identity_slot(int db, const SchedIdentity *identity)
 {
 	QExecutor  *executor = sched_executor_at(identity->index);

@@ -391,7 +391,7 @@ hold(SchedReport *reports, int count, SchedTaskStatus wanted,
 		if (reports[i].refusal == SCHED_REFUSED_EXECUTOR)
 		{
 			SchedRefusal refusal = sched_identity_is_some() ?
-				SCHED_REFUSED_EXECUTOR : SCHED_REFUSED_RIGHT;
+			SCHED_REFUSED_EXECUTOR : SCHED_REFUSED_RIGHT;
 
 			for (int j = i; j < count; j++)
 				if (reports[j].refusal == SCHED_REFUSED_EXECUTOR)
@@ -611,7 +611,7 @@ sched_lease_assign(int64 task_id, const char *executor_name)
 
 /* ---------- refusals ---------- */
 
-char *
+char	   *
 sched_lease_refusal_text(const SchedReport *report)
 {
 	long long	id = (long long) report->task_id;

@@ -54,7 +54,7 @@ static bool reading = false;
 	"pg_catalog.bool_or(x.final) AS final, " \
 	"pg_catalog.max(x.attempt) AS attempt, " \
 	"pg_catalog.count(*) FILTER (WHERE x.status NOT IN ('l', 'b')) AS tries, " \
-	"pg_catalog.count(*) FILTER (WHERE x.status IN ('l', 'b')) AS losses, " \
+	"pg_catalog.count(*) FILTER (WHERE x.status = 'l') AS losses, " \
 	"pg_catalog.max(x.retry_at) AS retry_at "
 
 /*

@@ -150,7 +150,10 @@ commit(void)
 bool
 sched_watch_is_over(QTask *task, TimestampTz now)
 {
-	/* somebody's transaction has it: soon it is over, or it will be asked again */
+	/*
+	 * somebody's transaction has it: soon it is over, or it will be asked
+	 * again
+	 */
 	if (task->ending_pid != 0)
 	{
 		sched_queue_set_timer(task, now + USECS_PER_SEC);

@@ -86,7 +86,7 @@ sched_store_executor_spec(HeapTuple tuple, TupleDesc desc,
 										   &spec->status);
 }
 
-char *
+char	   *
 sched_store_executor_name(int executor_id)
 {
 	Relation	relation = table_open(sched_store_relation("_executor"),

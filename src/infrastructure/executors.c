@@ -101,7 +101,7 @@ sched_executors_used(void)
 	return shared->used;
 }
 
-QExecutor *
+QExecutor  *
 sched_executor_at(uint32 index)
 {
 	return &shared->slots[index];
@@ -135,7 +135,7 @@ is_visible(const QExecutor *executor)
 
 /* ---------- finding ---------- */
 
-QExecutor *
+QExecutor  *
 sched_executor_find(int db, const char *name)
 {
 	uint32		i = *name_bucket(db, name);
@@ -151,7 +151,7 @@ sched_executor_find(int db, const char *name)
 	return NULL;
 }
 
-QExecutor *
+QExecutor  *
 sched_executor_find_id(int db, int executor_id)
 {
 	uint32		i = *id_bucket(db, executor_id);
@@ -162,7 +162,7 @@ sched_executor_find_id(int db, int executor_id)
 	return i == 0 ? NULL : &shared->slots[i];
 }
 
-QExecutor *
+QExecutor  *
 sched_executor_next(int db, uint32 *cursor)
 {
 	while (*cursor < shared->touched)
@@ -175,7 +175,7 @@ sched_executor_next(int db, uint32 *cursor)
 	return NULL;
 }
 
-QExecutor *
+QExecutor  *
 sched_executor_of(const QTask *task)
 {
 	return task->executor == 0 ? NULL : &shared->slots[task->executor];
@@ -237,7 +237,7 @@ sched_executor_came_online(QExecutor *executor, TimestampTz now)
 		executor->spec.status == SCHED_EXECUTOR_ONLINE;
 }
 
-QExecutor *
+QExecutor  *
 sched_executor_overdue(int db, TimestampTz now, int64 timeout)
 {
 	pairingheap *heap = &sched_shared->databases[db].beats;
@@ -270,7 +270,7 @@ sched_executor_next_check(int db)
 
 /* ---------- coming and going ---------- */
 
-QExecutor *
+QExecutor  *
 sched_executor_put(int db, const QExecutorSpec *spec, int hidden_pid,
 				   TimestampTz now)
 {
@@ -282,7 +282,7 @@ sched_executor_put(int db, const QExecutorSpec *spec, int hidden_pid,
 	{
 		/* a row that says the same as before changes nothing of the present */
 		bool		moved = spec->status != executor->row_status ||
-			spec->active != executor->spec.active;
+		spec->active != executor->spec.active;
 
 		executor->row_status = spec->status;
 		executor->hidden_pid = hidden_pid;

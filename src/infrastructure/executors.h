@@ -109,6 +109,7 @@ extern bool sched_executor_came_online(QExecutor *executor, TimestampTz now);
 extern void sched_executor_set_status(QExecutor *executor,
 									  SchedExecutorStatus status,
 									  bool active, TimestampTz now);
+
 /* Has it what the tasks of the class require? */
 extern bool sched_executor_has_tags(const QExecutor *executor,
 									const QClass *class);
@@ -131,6 +132,7 @@ extern void sched_executor_ask_settle(QExecutor *executor);
  */
 extern QExecutor *sched_executor_overdue(int db, TimestampTz now,
 										 int64 timeout);
+
 /* When to look again, 0: never. */
 extern TimestampTz sched_executor_next_check(int db);
 

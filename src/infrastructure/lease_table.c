@@ -123,7 +123,7 @@ sched_store_close_reader(SchedTaskReader *reader)
  * Whoever is in the queue has been committed, so the row's visibility is not in
  * question; and whether it is the right row is asked.
  */
-Jsonb *
+Jsonb	   *
 sched_store_parameters(SchedTaskReader *reader, int64 task_id,
 					   const ItemPointerData *tid)
 {

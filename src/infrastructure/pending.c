@@ -77,14 +77,15 @@ typedef struct Note
 	QExecutorSpec *executor;
 	QLaneSpec	lane;
 	QTaskSpec	task;
-}			Note;
+} Note;
 
-static Note * notes;			/* in TopTransactionContext */
+static Note *notes;				/* in TopTransactionContext */
 static int	note_count;
 static int	note_capacity;
 
 static void undo_note(const Note *note, int me, TimestampTz now);
 static void hold_again(int me);
+
 /* The task that the process will finish itself after the commit, 0: none. */
 static int64 deferred_task;
 static bool deferred;
@@ -456,19 +457,34 @@ sched_pending_wake_scheduler(void)
 
 /* ---------- tasks that the transaction holds ---------- */
 
-/* The attempt is over and another one is to follow. */
+/*
+ * The attempt is over and another one is to follow; unless somebody has told it
+ * to stop in the meantime.
+ */
 static void
 end_attempt(QTask *task, TimestampTz retry_at, bool counts, TimestampTz now)
 {
+	int			running = sched_shared->databases[task->db].running;
+	SchedStopReason stop = task->stop;
+
+	if (stop == SCHED_STOP_TIMEOUT)
+		stop = SCHED_STOP_NONE; /* that is what ended the attempt */
 	task->ending_pid = 0;
 	if (task->status == SCHED_TASK_RUNNING)
 	{
 		sched_queue_retry(task, retry_at, counts);
-		if (retry_at <= now && !task->lane->spec.paused)
+		if (stop == SCHED_STOP_NONE && retry_at <= now &&
+			!task->lane->spec.paused)
 			sched_queue_make_ready(task, now);
 	}
 	else if (task->status == SCHED_TASK_ASSIGNED)
 		sched_queue_release(task, now);
+	else
+		return;
+	if (stop != SCHED_STOP_NONE)
+		sched_queue_stop_waiting(task, stop, now);
+	if (sched_max_concurrent_jobs > 0 && running >= sched_max_concurrent_jobs)
+		sched_queue_wake_workers(task->db);
 }
 
 /* Does the entry still belong to that task? */
@@ -614,7 +630,7 @@ apply_to_worker(QTask *task, SchedStopReason reason, bool at_once)
 }
 
 static void
-apply_note(const Note * note, int me, TimestampTz now)
+apply_note(const Note *note, int me, TimestampTz now)
 {
 	SchedDatabase *db = &sched_shared->databases[me];
 	QTask	   *task;

@@ -98,6 +98,7 @@ extern void sched_pending_evaluate(int64 task_id);
 
 /* A task began or ended of a job that others may watch. */
 extern void sched_pending_job_moved(int64 job_id);
+
 /* Let a task go that was reserved last, and turned out not to be wanted. */
 extern void sched_pending_unreserve_task(int64 task_id);
 

@@ -247,8 +247,8 @@ sched_queue_release(QTask *task, TimestampTz now)
 	task->attempt++;
 	if (!task->pinned)
 		task->target = 0;		/* to somebody else, if its route says so */
-	sched_queue_make_ready(task, now);
 	sched_queue_clear_attempt(task);
+	sched_queue_make_ready(task, now);
 	sched_queue_lane_has_room(task->lane);
 }
 

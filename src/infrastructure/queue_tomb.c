@@ -41,7 +41,7 @@ sched_queue_note_ended(int db, int64 task_id)
 {
 	SchedDatabase *database = &sched_shared->databases[db];
 	QTask	   *task = database->reading ?
-		sched_queue_make_entry(db, task_id) : NULL;
+	sched_queue_make_entry(db, task_id) : NULL;
 
 	if (task == NULL)
 		return;

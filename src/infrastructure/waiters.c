@@ -56,7 +56,7 @@ sched_waiters_attach(bool found)
 		dlist_init(&sched_shared->databases[i].waiters);
 }
 
-QWaiter *
+QWaiter    *
 sched_waiter_enter(int db, QExecutor *executor)
 {
 	QWaiter    *waiter;

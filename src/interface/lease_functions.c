@@ -81,7 +81,7 @@ static int64
 wait_arg(FunctionCallInfo fcinfo, int n, const char *executor)
 {
 	int64		wait = PG_ARGISNULL(n) ? 0 :
-		sched_store_interval_usec(PG_GETARG_INTERVAL_P(n));
+	sched_store_interval_usec(PG_GETARG_INTERVAL_P(n));
 
 	if (wait < 0)
 		ereport(ERROR,

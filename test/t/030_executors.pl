@@ -61,6 +61,7 @@ $node->start;
 poll_ok($node, q(SELECT (sched.liveness()) ->> 'status'), 'UP', 'the scheduler is back');
 is(sql($node, q(SELECT sched.heartbeat('e1') -> 'lost')), '[]', 'the executor is known after a crash');
 is(statuses('crash'), $before, 'kill -9 of the server: committed leases are there, the open one is not');
+is((sql_error($node, 'SELECT sched.start_task(' . task('crash', 5) . ', 1)'))[0], '55000', 'and the open one is worth nothing');
 is( sql($node, q(SELECT string_agg(started_at::text, ' ' ORDER BY task_id) FROM sched.tasks WHERE job_name = 'crash')),
 	$started, 'with the time when they were started');
 is(sql($node, q(SELECT string_agg(name || ' ' || status || ' ' || running, ', ' ORDER BY name) FROM sched.executors WHERE executor_id > 2)),
@@ -77,7 +78,7 @@ wait_pids($node, scheduler_type, 1);
 # ---- a standby takes over ------------------------------------------------------
 
 my $standby = new_standby($node, 'standby');
-is((sql_error($standby, q(SELECT sched.heartbeat('e1'))))[0], '57P03', 'on a standby nobody beats');
+is((sql_error($standby, q(SELECT sched.heartbeat('e1'))))[0], '25006', 'on a standby nobody beats');
 $node->wait_for_catchup($standby);
 promote($standby);
 wait_for($standby, q(SELECT sched.heartbeat('e1') ->> 'drain'), 'false');
