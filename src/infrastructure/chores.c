@@ -145,6 +145,18 @@ sched_chores_put(int db, Oid role, SchedChoreKind kind, int64 id1, int64 id2)
 	return true;
 }
 
+static int
+running_of(int db, Oid role)
+{
+	int			running = 0;
+
+	for (int i = 0; i < shared->touched; i++)
+		if (shared->chores[i].state == SCHED_CHORE_RUNNING &&
+			shared->chores[i].db == db && shared->chores[i].role == role)
+			running++;
+	return running;
+}
+
 int
 sched_chores_take(int db, Oid role, int worker)
 {
@@ -164,7 +176,7 @@ sched_chores_take(int db, Oid role, int worker)
 			(next == NULL || chore->order < next->order))
 			next = chore;
 	}
-	if (next == NULL)
+	if (next == NULL || running_of(db, role) >= SCHED_CHORES_AT_ONCE)
 		return -1;
 	next->state = SCHED_CHORE_RUNNING;
 	next->since = now;
@@ -273,7 +285,7 @@ sched_chores_due(int db, Oid role, TimestampTz *since)
 		if (*since == 0 || from < *since)
 			*since = from;
 	}
-	return due;
+	return Min(due, Max(SCHED_CHORES_AT_ONCE - running_of(db, role), 0));
 }
 
 TimestampTz
@@ -346,11 +358,14 @@ sched_chores_tick(int db)
 		if (chore->state == SCHED_CHORE_RUNNING && chore->deadline <= now)
 			enforce(chore, now);
 		else if (chore->state == SCHED_CHORE_WAITING &&
-				 chore->not_before != 0 && chore->not_before <= now)
+				 chore->not_before <= now)
 		{
-			chore->since = now;
+			if (chore->not_before != 0)
+				chore->since = now;
 			chore->not_before = 0;
-			wake_worker(chore);
+			/* also one that waited for the end of others of its role */
+			if (running_of(db, chore->role) < SCHED_CHORES_AT_ONCE)
+				wake_worker(chore);
 		}
 	}
 }

@@ -17,6 +17,7 @@
 
 #define SCHED_MAX_CHORES		256 /* in the server */
 #define SCHED_CHORES_PER_ROLE	32	/* of one role in one database */
+#define SCHED_CHORES_AT_ONCE	2	/* of one role: slow ones hold no more workers */
 #define SCHED_CHORE_ATTEMPTS	3	/* then it is given up */
 
 typedef enum SchedChoreKind

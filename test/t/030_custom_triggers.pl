@@ -205,6 +205,18 @@ is(error_as('alice', q(SELECT sched.unregister_trigger_type('step'))), '55000 tr
 as('alice', q(SELECT sched.delete_job('bad'); SELECT sched.unregister_trigger_type('step')));
 is(sql($node, q(SELECT string_agg(name, ' ' ORDER BY name) FROM sched.trigger_types)), 'bad trojan until', 'one that is not in use goes');
 
+# Many slow ones of one role hold two workers, not all four.
+as('alice', q(SELECT sched.create_job('hog', 'SELECT 1'); SELECT count(sched.add_trigger('hog', '@custom bad', config => '{"how": "slow"}')) FROM generate_series(1, 12)));
+my $most = 0;
+for (1 .. 20)
+{
+	my $n = sql($node, q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sched worker' AND query = 'sched chore' AND state = 'active'));
+	$most = $n if $n > $most;
+}
+others_go_on('many slow functions');
+cmp_ok($most, '<=', 2, 'slow functions of one role hold two workers at most');
+as('alice', q(SELECT sched.delete_job('hog')));
+
 # ---- a question that changes while it is being answered ------------------------
 
 as('alice', q(CREATE TABLE alice.gate (open boolean); INSERT INTO alice.gate VALUES (false);
