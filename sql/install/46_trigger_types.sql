@@ -202,6 +202,8 @@ BEGIN
 	JOIN sched._job j ON j.job_id = t.job_id
 	WHERE t.trigger_id = p_trigger_id AND t.kind = 'custom' AND j.status = 'active'
 	  AND s.ask_after IS NOT NULL AND s.fault IS NULL
+	  /* somebody may have asked twice, and the answer be there */
+	  AND (s.next_fire_at IS NULL OR coalesce(s.fires[cardinality(s.fires)], s.next_fire_at) <= sched._now())
 	  /* whoever asks is connected as the role that he was told to be */
 	  AND pg_get_userbyid(j.owner) = session_user;
 	IF FOUND THEN

@@ -219,6 +219,9 @@ as('alice', q(SELECT sched.delete_job('hog')));
 
 # ---- a question that changes while it is being answered ------------------------
 
+sql($node, 'ALTER SYSTEM SET sched.callback_timeout = 60000');
+sql($node, 'SELECT pg_reload_conf()');
+wait_for($node, 'SHOW sched.callback_timeout', '1min');
 as('alice', q(CREATE TABLE alice.gate (open boolean); INSERT INTO alice.gate VALUES (false);
 	CREATE FUNCTION alice.zoned(config jsonb, timezone text, after timestamptz) RETURNS timestamptz LANGUAGE plpgsql AS $$
 	BEGIN
@@ -235,6 +238,9 @@ wait_for($node, q(SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type =
 as('alice', q(SELECT sched.delete_job('zoned'); UPDATE alice.gate SET open = true));
 others_go_on('a job was deleted while its function was at it');
 is(scalar(log_lines($node, qr/"zoned" is in quarantine/)), 0, 'which nobody misses');
+
+sql($node, 'ALTER SYSTEM RESET sched.callback_timeout');
+sql($node, 'SELECT pg_reload_conf()');
 
 # ---- many at once ---------------------------------------------------------------
 
