@@ -20,7 +20,7 @@ DATA_built  = $(INSTALL_SQL)
 
 # The four layers make the library.  Programs (src/executor) are built apart.
 LAYERS  = domain application infrastructure interface
-SOURCES = $(sort $(wildcard $(LAYERS:%=src/%/*.c)))
+SOURCES = $(sort $(wildcard $(LAYERS:%=src/%/*.c) $(LAYERS:%=src/%/*/*.c)))
 OBJS    = $(SOURCES:.c=.o)
 
 # -MMD in CFLAGS and not in CPPFLAGS: the latter also serve the bitcode build,
@@ -53,7 +53,7 @@ PROVE_TESTS   ?= test/t/*.pl
 PROVE_FLAGS   += -I test/perl
 EXTRA_CLEAN    = $(EXECUTOR) src/executor/*.[od] tmp_install tmp_check output_iso results log coverage \
                  .build-flags sql/$(EXTENSION)--*.sql \
-                 $(foreach l,$(LAYERS),$(foreach x,d gcda gcno,src/$(l)/*.$(x)))
+                 $(foreach l,$(LAYERS),$(foreach x,d gcda gcno,src/$(l)/*.$(x) src/$(l)/*/*.$(x)))
 
 PG_CONFIG ?= pg_config
 

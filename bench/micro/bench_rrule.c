@@ -15,9 +15,9 @@
 
 #include <time.h>
 
-#include "domain/calendar.h"
-#include "domain/civil.h"
-#include "domain/rrule.h"
+#include "domain/schedule/calendar.h"
+#include "domain/schedule/civil.h"
+#include "domain/schedule/rrule.h"
 #include "tzfile.h"
 
 #define BATCHES			5

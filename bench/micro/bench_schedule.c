@@ -14,8 +14,8 @@
 
 #include <time.h>
 
-#include "domain/civil.h"
-#include "domain/schedule.h"
+#include "domain/schedule/civil.h"
+#include "domain/schedule/schedule.h"
 #include "tzfile.h"
 
 #define BATCHES			7

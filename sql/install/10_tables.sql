@@ -105,7 +105,7 @@ CREATE TABLE sched._trigger_state
 	last_fire_at	timestamptz,			-- nominal
 	fire_count		bigint NOT NULL DEFAULT 0,
 	fault			text,					-- why it is in quarantine, NULL: it is not
-	/* of @custom, see src/application/custom_trigger.c */
+	/* of @custom, see src/application/schedule/custom_trigger.c */
 	ask_after		timestamptz,			-- where to go on asking, NULL: there is nothing more
 	fires			timestamptz[],			-- what is known, ascending
 	unlisted		bigint,					-- how many more have passed before the first of these

@@ -2,7 +2,7 @@
  * Trigger types: when a schedule @custom NAME fires is told by a function.
  *
  * The function runs as the owner of the job, in a worker, never in the
- * scheduler; see src/application/custom_trigger.c.  It is kept as text, since a
+ * scheduler; see src/application/schedule/custom_trigger.c.  It is kept as text, since a
  * column of an OID that stands for a function keeps pg_upgrade from working; what
  * it names is looked up, and the right to execute it checked, at every call.
  *

@@ -2,7 +2,7 @@
  * Events: what happened, in order, and who wants to be told.
  *
  * Rows of _event are written in the transaction of the change that they report,
- * by application/event.c, and never changed.  Partition n holds the event ids from
+ * by application/events/event.c, and never changed.  Partition n holds the event ids from
  * n million up to, not including, the next million; it is dropped as a whole when
  * its newest event is older than sched.history_retention.  The same rules as
  * in 25_segments.sql: nobody queues behind any of it, and the default partition

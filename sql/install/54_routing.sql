@@ -53,7 +53,7 @@ COMMENT ON FUNCTION sched._why_executors(sched._job, bigint) IS 'What sched.why(
 
 /*
  * Functions of users that choose the executor.  They run as the owner of the job, in a
- * worker; see src/application/router.c.  Kept as text for the same reason as those of
+ * worker; see src/application/executors/router.c.  Kept as text for the same reason as those of
  * trigger types, and with the same rule: nobody gains a right by one.
  */
 CREATE TABLE sched._router
@@ -198,7 +198,7 @@ END $$;
 COMMENT ON FUNCTION sched._router_fault(bigint, text) IS 'Notes how a router failed.';
 
 /*
- * Broadcast tasks and their shards, see src/application/broadcast.c.  Rows go when
+ * Broadcast tasks and their shards, see src/application/executors/broadcast.c.  Rows go when
  * their tasks have left the history.
  */
 CREATE TABLE sched._shard

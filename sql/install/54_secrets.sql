@@ -13,7 +13,7 @@ CREATE TABLE sched._secret
 (
 	name		text NOT NULL,
 	owner		regrole NOT NULL,
-	sealed		bytea NOT NULL,				-- see infrastructure/secret_box.c
+	sealed		bytea NOT NULL,				-- see infrastructure/http/secret_box.c
 	shared_with	regrole[] NOT NULL DEFAULT '{}',
 	created_at	timestamptz NOT NULL,
 	updated_at	timestamptz NOT NULL,

@@ -10,7 +10,7 @@
 #define SCHED_POLICY_H
 
 #include "domain/domain.h"
-#include "domain/schedule.h"
+#include "domain/schedule/schedule.h"
 
 /* ---- overlap ---- */
 

@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "infrastructure/clock.h"
-#include "infrastructure/shmem.h"
+#include "infrastructure/memory/shmem.h"
 #include "utils/timestamp.h"
 
 TimestampTz

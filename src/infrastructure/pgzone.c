@@ -34,7 +34,7 @@
 #include <ctype.h>
 
 #include "datatype/timestamp.h"
-#include "domain/civil.h"
+#include "domain/schedule/civil.h"
 #include "infrastructure/pgzone.h"
 #include "infrastructure/settings.h"
 #include "lib/stringinfo.h"

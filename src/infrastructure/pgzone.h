@@ -8,7 +8,7 @@
 #ifndef SCHED_PGZONE_H
 #define SCHED_PGZONE_H
 
-#include "domain/zone.h"
+#include "domain/schedule/zone.h"
 #include "storage/spin.h"
 
 /* The server's TimeZone, as one process tells it to the others. */

@@ -8,8 +8,8 @@
 #ifndef SCHED_SCHEDULE_CACHE_H
 #define SCHED_SCHEDULE_CACHE_H
 
-#include "domain/calendar.h"
-#include "domain/schedule.h"
+#include "domain/schedule/calendar.h"
+#include "domain/schedule/schedule.h"
 
 /* Which part of a schedule's definition is at fault. */
 typedef enum SchedFault

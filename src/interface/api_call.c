@@ -32,7 +32,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "infrastructure/compat.h"
-#include "infrastructure/store.h"
+#include "infrastructure/tables/store.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/acl.h"

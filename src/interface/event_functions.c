@@ -11,13 +11,13 @@
  */
 #include "postgres.h"
 
-#include "application/event.h"
-#include "application/observe.h"
-#include "application/rights.h"
+#include "application/events/event.h"
+#include "application/tasks/observe.h"
+#include "application/tasks/rights.h"
 #include "domain/event_pattern.h"
 #include "fmgr.h"
-#include "infrastructure/listener.h"
-#include "infrastructure/shmem.h"
+#include "infrastructure/memory/listener.h"
+#include "infrastructure/memory/shmem.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"

@@ -9,12 +9,12 @@
  */
 #include "postgres.h"
 
-#include "application/http_request.h"
+#include "application/http/http_request.h"
 #include "fmgr.h"
 #include "commands/trigger.h"
 #include "funcapi.h"
-#include "infrastructure/pending.h"
-#include "infrastructure/secret_box.h"
+#include "infrastructure/memory/pending.h"
+#include "infrastructure/http/secret_box.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(sched_http_fault);

@@ -14,14 +14,14 @@
  */
 #include "postgres.h"
 
-#include "application/event.h"
-#include "application/observe.h"
+#include "application/events/event.h"
+#include "application/tasks/observe.h"
 #include "commands/trigger.h"
 #include "domain/state.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "infrastructure/listener.h"
-#include "infrastructure/pending.h"
+#include "infrastructure/memory/listener.h"
+#include "infrastructure/memory/pending.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/rel.h"

@@ -12,13 +12,13 @@
  */
 #include "postgres.h"
 
-#include "application/launcher.h"
+#include "application/processes/launcher.h"
 #include "fmgr.h"
-#include "infrastructure/counters.h"
-#include "infrastructure/pending.h"
+#include "infrastructure/memory/counters.h"
+#include "infrastructure/memory/pending.h"
 #include "infrastructure/server_log.h"
 #include "infrastructure/settings.h"
-#include "infrastructure/shmem.h"
+#include "infrastructure/memory/shmem.h"
 #include "interface/database_hooks.h"
 #include "miscadmin.h"
 

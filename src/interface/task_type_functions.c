@@ -9,7 +9,7 @@
  */
 #include "postgres.h"
 
-#include "application/handler.h"
+#include "application/tasks/handler.h"
 #include "fmgr.h"
 #include "infrastructure/json_tree.h"
 #include "utils/builtins.h"

@@ -12,8 +12,8 @@
  */
 #include "postgres_fe.h"
 
-#include "domain/calendar.h"
-#include "domain/civil.h"
+#include "domain/schedule/calendar.h"
+#include "domain/schedule/civil.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

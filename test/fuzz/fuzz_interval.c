@@ -10,7 +10,7 @@
  */
 #include "postgres_fe.h"
 
-#include "domain/interval.h"
+#include "domain/schedule/interval.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -16,8 +16,8 @@
 
 #include <time.h>
 
-#include "domain/civil.h"
-#include "domain/rrule.h"
+#include "domain/schedule/civil.h"
+#include "domain/schedule/rrule.h"
 #include "tzfile.h"
 
 #ifndef FUZZ_SLOWDOWN

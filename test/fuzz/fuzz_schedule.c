@@ -17,8 +17,8 @@
 
 #include <time.h>
 
-#include "domain/calendar.h"
-#include "domain/schedule.h"
+#include "domain/schedule/calendar.h"
+#include "domain/schedule/schedule.h"
 #include "tzfile.h"
 
 #ifndef FUZZ_SLOWDOWN

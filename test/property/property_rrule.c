@@ -21,8 +21,8 @@
  */
 #include "postgres_fe.h"
 
-#include "domain/civil.h"
-#include "domain/rrule.h"
+#include "domain/schedule/civil.h"
+#include "domain/schedule/rrule.h"
 #include "tzfile.h"
 #include "unit.h"
 

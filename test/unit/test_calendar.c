@@ -7,8 +7,8 @@
  */
 #include "postgres_fe.h"
 
-#include "domain/calendar.h"
-#include "domain/civil.h"
+#include "domain/schedule/calendar.h"
+#include "domain/schedule/civil.h"
 #include "unit.h"
 
 /* Other calendars, by name; the array ends with a NULL name */

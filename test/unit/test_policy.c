@@ -10,7 +10,7 @@
  */
 #include "postgres_fe.h"
 
-#include "domain/civil.h"
+#include "domain/schedule/civil.h"
 #include "domain/policy.h"
 #include "tzfile.h"
 #include "unit.h"

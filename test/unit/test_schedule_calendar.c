@@ -8,9 +8,9 @@
  */
 #include "postgres_fe.h"
 
-#include "domain/calendar.h"
-#include "domain/civil.h"
-#include "domain/schedule.h"
+#include "domain/schedule/calendar.h"
+#include "domain/schedule/civil.h"
+#include "domain/schedule/schedule.h"
 #include "tzfile.h"
 #include "unit.h"
 

@@ -18,7 +18,7 @@
  */
 #include "postgres_fe.h"
 
-#include "domain/schedule.h"
+#include "domain/schedule/schedule.h"
 #include "tzfile.h"
 #include "unit.h"
 

@@ -7,10 +7,10 @@
  */
 #include "postgres_fe.h"
 
-#include "domain/civil.h"
+#include "domain/schedule/civil.h"
 #include "domain/event_pattern.h"
-#include "domain/interval.h"
-#include "domain/schedule.h"
+#include "domain/schedule/interval.h"
+#include "domain/schedule/schedule.h"
 #include "tzfile.h"
 #include "unit.h"
 

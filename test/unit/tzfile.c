@@ -18,7 +18,7 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
-#include "domain/civil.h"
+#include "domain/schedule/civil.h"
 #include "tzfile.h"
 
 /* Seconds from 1970-01-01 to 2000-01-01. */

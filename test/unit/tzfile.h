@@ -8,7 +8,7 @@
 #ifndef SCHED_TZFILE_H
 #define SCHED_TZFILE_H
 
-#include "domain/zone.h"
+#include "domain/schedule/zone.h"
 
 /* Where the files are: $TZDIR, else /usr/share/zoneinfo. */
 extern const char *tzfile_directory(void);

@@ -35,7 +35,7 @@ FUZZ_CFLAGS = -std=gnu99 -g -O1 -fno-omit-frame-pointer -Wno-ignored-attributes 
               -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
               $(UNIT_WARNINGS)
 
-UNIT_DOMAIN = $(sort $(wildcard src/domain/*.c)) test/unit/tzfile.c
+UNIT_DOMAIN = $(sort $(wildcard src/domain/*.c src/domain/*/*.c)) test/unit/tzfile.c
 UNIT_TESTS  = $(sort $(wildcard test/unit/test_*.c))
 UNIT_PROPS  = $(sort $(wildcard test/property/property_*.c))
 UNIT_BENCH  = $(sort $(wildcard bench/micro/bench_*.c))
