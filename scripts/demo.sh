@@ -56,7 +56,7 @@ stop_demo() {
 }
 
 if [ "${1:-start}" = stop ]; then
-	if stop_demo; then say "the demo server is gone"; else say "there is no demo server"; fi
+	if stop_demo; then say "the demo is gone"; else say "there is no demo server"; fi
 	exit 0
 fi
 

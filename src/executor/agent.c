@@ -315,6 +315,42 @@ with_last_words(const Slot *slot, const char *error)
 	return text.data;
 }
 
+/*
+ * Might this be JSON?  Only the server knows; but what certainly is none is not
+ * sent as such, since every refusal is an error in the server's log.
+ */
+static bool
+looks_like_json(const char *text)
+{
+	static const char *const space = " \t\r\n";
+	const char *end = text + strlen(text);
+	size_t		length;
+
+	text += strspn(text, space);
+	while (end > text && strchr(space, end[-1]) != NULL)
+		end--;
+	length = end - text;
+	if (length == 0)
+		return false;
+	switch (text[0])
+	{
+		case '{':
+			return end[-1] == '}';
+		case '[':
+			return end[-1] == ']';
+		case '"':
+			return length > 1 && end[-1] == '"';
+		case 't':
+			return length == 4 && memcmp(text, "true", length) == 0;
+		case 'f':
+			return length == 5 && memcmp(text, "false", length) == 0;
+		case 'n':
+			return length == 4 && memcmp(text, "null", length) == 0;
+		default:
+			return strspn(text, "0123456789+-.eE") == length;
+	}
+}
+
 static Reply
 report_success(Agent *agent, Slot *slot)
 {
@@ -323,9 +359,9 @@ report_success(Agent *agent, Slot *slot)
 	Reply		reply = REPLY_REFUSED;
 
 	text_make_valid(&slot->child.output);
-	if (!slot->child.output_cut && slot->child.output.length > 0)
+	if (!slot->child.output_cut && looks_like_json(slot->child.output.data))
 	{
-		/* JSON is the result as it stands; what is none is refused as such */
+		/* JSON is the result as it stands; the server refuses what is none */
 		values[2] = slot->child.output.data;
 		reply = server_request(&agent->server,
 							   "SELECT sched.complete_task(task_id => $1::bigint, attempt => $2::int, result => $3::jsonb)",

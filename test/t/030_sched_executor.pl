@@ -83,6 +83,17 @@ $t = run_job('text', 'echo plain "quoted"', %s);
 ends($t, 'completed', 'text is a result too');
 is(sql($node, "SELECT result ->> 'stdout' FROM sched.tasks WHERE task_id = $t"), "plain quoted\n", 'text becomes stdout of the result');
 
+foreach my $case ([ '72G free', '{"stdout": "72G free", "exit_code": 0}' ], [ ' -1.5e3', '-1500' ],
+	[ '[1]', '[1]' ], [ 'null', 'null' ], [ 'nullable', '{"stdout": "nullable", "exit_code": 0}' ],
+	[ '{', '{"stdout": "{", "exit_code": 0}' ])
+{
+	$t = run_job("says $case->[0]", "printf '$case->[0]'", %s);
+	ends($t, 'completed', "a command may say $case->[0]");
+	is(sql($node, "SELECT result FROM sched.tasks WHERE task_id = $t"), $case->[1], '... and that is its result');
+}
+is(() = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /invalid input syntax for type json/g, 0,
+	'text is no error in the log of the server');
+
 $t = run_job('environment', 'echo "\"$SCHED_JOB_NAME $SCHED_TASK_ID $SCHED_ATTEMPT ${PGHOST:-none} ${SCHED_EXECUTOR_TOKEN:-none}\""', %s);
 ends($t, 'completed', 'a command is told what it runs for');
 is(sql($node, "SELECT result #>> '{}' FROM sched.tasks WHERE task_id = $t"), "environment $t 1 none none",
