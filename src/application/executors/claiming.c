@@ -146,7 +146,8 @@ something_ready(const SchedIdentity *identity)
 	bool		found = false;
 	int			me;
 
-	sched_lock(LW_SHARED);
+	/* looking may note whose turn it is in a pool */
+	sched_lock(LW_EXCLUSIVE);
 	me = sched_shmem_my_database();
 	executor = me < 0 ? NULL : sched_identity_slot(me, identity);
 	if (executor != NULL)
