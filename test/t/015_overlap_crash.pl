@@ -22,9 +22,14 @@ sql($node, qq(SELECT sched.create_job('$_', \$\$
 
 my %blows = (
 	'a worker' => sub {
-		my $pid = sql($node, q(SELECT pid FROM sched._workers() WHERE state = 'busy' ORDER BY started_at LIMIT 1));
+		my $pid;
 		my $started = sql($node, q(SELECT backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'));
-		return if $pid eq '';
+
+		# not one that terminate_other may have ended by then
+		wait_until(sub {
+			$pid = sql($node, q(SELECT w.pid FROM sched._workers() w JOIN sched._task t ON t.task_id = w.task_id
+				JOIN sched._job j ON j.job_id = t.job_id WHERE w.state = 'busy' AND j.name = 'buffer_all'));
+			$pid ne '' }) or die 'no worker is busy';
 		kill 9, $pid;
 		wait_for($node, "SELECT backend_start > '$started' FROM pg_stat_activity WHERE backend_type = 'checkpointer'", 't');
 	},

@@ -95,6 +95,8 @@ missing_packages() {
 		echo "postgresql-server-dev-$v"
 	fi
 	have pkg-config || echo pkg-config
+	# where libcurl looks for the authorities that it trusts
+	[ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 	pkg-config --exists 'libcurl >= 7.80' 2>/dev/null || echo libcurl4-openssl-dev
 	pkg-config --exists libcrypto 2>/dev/null || echo libssl-dev
 	have prove || echo perl
