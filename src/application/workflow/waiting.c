@@ -467,10 +467,15 @@ check_stall(Finding *finding, const SchedTaskRow *task, TimestampTz now)
 		look_no_later_than(finding, since);
 }
 
-/* Count the letters of a task.  False when it is no waiting task any more. */
+/*
+ * Count the letters of a task.  False when it is no waiting task any more.
+ * Queries leave SPI's own context current, which ends before the mutexes are
+ * looked at: those go to the caller's.
+ */
 static bool
 find_out(int db, int64 task_id, TimestampTz now, Finding *finding)
 {
+	MemoryContext context = CurrentMemoryContext;
 	SchedTaskRow task;
 	SchedLetterRow *letters;
 	int			letter_count;
@@ -505,8 +510,9 @@ find_out(int db, int64 task_id, TimestampTz now, Finding *finding)
 		if (edge.type == SCHED_EDGE_MUTEX)
 		{
 			if (finding->mutexes == NULL)
-				finding->mutexes = palloc(finding->node.in_count *
-										  sizeof(int64));
+				finding->mutexes = MemoryContextAlloc(context,
+													  finding->node.in_count *
+													  sizeof(int64));
 			finding->mutexes[finding->mutex_count++] = edge.upstream_id;
 			watch(db, edge.upstream_id, task_id);
 			continue;
@@ -822,6 +828,7 @@ sched_waiting_turn(int db)
 	{
 		Finding    *finding = &findings[count];
 
+		MemoryContextSwitchTo(context);
 		if (!find_out(db, rung[i], now, finding))
 			continue;
 		count++;
