@@ -396,6 +396,13 @@ SELECT sched._event_partitions_ensure(1);
 SELECT sched.emit_event('after.restore');
 SELECT tableoid::regclass FROM sched._event WHERE event_id = 8000000;
 
+-- jobs that hear everything do not make tasks of each other's tasks without end
+SELECT sched.create_job('ev all ' || n, 'SELECT 1', '@event **', overlap_policy => 'allow') > 0 AS created
+FROM generate_series(1, 3) n;
+SELECT sched.create_job('ev heard', 'SELECT 1') > 0 AS created;
+SELECT job_name, count(*) FROM sched.tasks
+WHERE job_name LIKE 'ev all %' AND parameters -> 'event' -> 'payload' ->> 'job_name' = 'ev heard' GROUP BY 1 ORDER BY 1;
+
 DO $$ BEGIN PERFORM sched.delete_job(name) FROM sched.jobs WHERE name LIKE 'ev %'; END $$;
 DROP SCHEMA ev CASCADE;
 DROP VIEW fired;

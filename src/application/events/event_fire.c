@@ -90,6 +90,8 @@ chain_of_task(int64 task_id, int64 job_id, Chain *chain)
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 
+	/* the command that made the task may be the one that reports it */
+	CommandCounterIncrement();
 	if (sched_store_task(task_id, &row) && row.parameters != NULL &&
 		get_key(&row.parameters->root, "event", &event) != NULL &&
 		event.type == jbvBinary &&
