@@ -346,6 +346,9 @@ SET SESSION AUTHORIZATION regress_node;
 SELECT sched.release_lock('reports', 'node-1'), sched.acquire_lock('reports', 'node-1', '1 minute');
 RESET SESSION AUTHORIZATION;
 SELECT fails($$SELECT sched.acquire_lock('reports', 'node-1', '0 s')$$);
+SELECT fails($$SELECT sched.acquire_lock('reports', 'node-1', '178000000 years')$$);
+SELECT fails($$SELECT * FROM sched.claim_tasks('nobody', 1, '-178000000 years')$$);
+SELECT fails($$SELECT * FROM sched.register_executor('square', '{{a,b},{c,d}}')$$);
 SELECT fails($$SELECT sched.acquire_lock('', 'node-1', '1 s')$$);
 
 SELECT executors, online, capacity, running_tasks FROM sched.cluster_status;

@@ -50,7 +50,7 @@ CREATE FUNCTION sched._alike(p_name text, p_candidates text[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN (SELECT string_agg(format('"%s"', c.name), ', ' ORDER BY c.likeness DESC, c.name)
-			FROM (SELECT u.name, sched._likeness(p_name, u.name) AS likeness
+			FROM (SELECT u.name, sched._likeness(left(p_name, 64), u.name) AS likeness
 				  FROM unnest(p_candidates) AS u(name)
 				  ORDER BY likeness DESC, u.name LIMIT 3) AS c
 			WHERE c.likeness >= 0.4);
@@ -61,13 +61,14 @@ CREATE FUNCTION sched._no_such_job(p_caller oid, p_job text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	v_alike	text;
+	v_start	text := lower(left(p_job, 2));
+	v_end	text := lower(right(p_job, 3));
 BEGIN
 	/* Names that begin alike, that the caller may see; no more work than an error is worth. */
 	v_alike := sched._alike(p_job, ARRAY
 		(SELECT j.name FROM sched._job j
 		 WHERE j.status <> 'deleted'
-		   AND (lower(left(j.name, 2)) = lower(left(p_job, 2))
-				OR lower(right(j.name, 3)) = lower(right(p_job, 3)))
+		   AND (lower(left(j.name, 2)) = v_start OR lower(right(j.name, 3)) = v_end)
 		   AND sched._may(p_caller, j.owner::oid, 'see')
 		 LIMIT 500));
 	RAISE EXCEPTION USING

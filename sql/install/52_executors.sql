@@ -151,6 +151,9 @@ BEGIN
 	ELSIF p_max_concurrent IS NULL OR p_max_concurrent < 1 OR p_max_concurrent > 1000000 THEN
 		PERFORM sched._executor_bad(p_name, 'max_concurrent', format('max_concurrent is %s.', coalesce(p_max_concurrent::text, 'NULL')),
 			'Give how many tasks it may have at once, 1 or more.');
+	ELSIF array_ndims(p_types) > 1 OR array_ndims(p_tags) > 1 THEN
+		PERFORM sched._executor_bad(p_name, CASE WHEN array_ndims(p_types) > 1 THEN 'types' ELSE 'tags' END,
+			'It is an array of arrays.', 'Give a plain array such as {shell}.');
 	ELSIF cardinality(p_types) > 32 OR array_position(p_types, NULL) IS NOT NULL THEN
 		PERFORM sched._executor_bad(p_name, 'types', 'types has a NULL or more than 32 elements.', 'Give an array such as {shell}.');
 	ELSIF 'sql' = ANY (p_types) THEN
@@ -436,7 +439,7 @@ BEGIN
 			MESSAGE = format('invalid name or owner for lock %s', coalesce('"' || left(p_name, 200) || '"', 'NULL')),
 			DETAIL = 'name or owner is empty or longer than 255 bytes.',
 			HINT = 'Give both, such as sched.acquire_lock(''reports'', ''node-1'', ''1 minute'').';
-	ELSIF p_ttl IS NULL OR p_ttl <= interval '0' THEN
+	ELSIF p_ttl IS NULL OR p_ttl <= interval '0' OR p_ttl > interval '10000 years' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid ttl for lock "%s"', p_name),
 			DETAIL = format('ttl is %s.', coalesce(p_ttl::text, 'NULL')),

@@ -86,7 +86,8 @@ DECLARE
 	v_total		bigint;
 	v_seen		bigint;
 BEGIN
-	IF p_from IS NULL OR p_to IS NULL OR NOT isfinite(p_from) OR NOT isfinite(p_to) OR p_from >= p_to OR p_to > sched._now() THEN
+	IF p_from IS NULL OR p_to IS NULL OR NOT isfinite(p_from) OR NOT isfinite(p_to) OR p_from >= p_to OR p_to > sched._now()
+			OR p_from < '0001-01-01 00:00:00+00' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid time range for a backfill of job "%s"', p_job.name),
 			DETAIL = format('from_time is %s, to_time is %s.', coalesce(p_from::text, 'NULL'), coalesce(p_to::text, 'NULL')),

@@ -160,8 +160,10 @@ sched_store_interval_usec(const Interval *interval)
 		pg_add_s64_overflow(result, interval->day, &result) ||
 		pg_mul_s64_overflow(result, USECS_PER_DAY, &result) ||
 		pg_add_s64_overflow(result, interval->time, &result))
-		return PG_INT64_MAX / 4;
-	return Min(result, PG_INT64_MAX / 4);
+		/* days and months beyond that leave the time no say */
+		return (int64) interval->month * 30 + interval->day < 0 ?
+			-(PG_INT64_MAX / 4) : PG_INT64_MAX / 4;
+	return Max(Min(result, PG_INT64_MAX / 4), -(PG_INT64_MAX / 4));
 }
 
 /* ---------- jobs ---------- */
