@@ -202,6 +202,12 @@ FROM jsonb_object_keys(sched.health() -> 'components') k;
 SELECT sched.liveness() ->> 'status' IN ('UP', 'DOWN') AS liveness, sched.readiness() ->> 'status' IN ('UP', 'DOWN') AS readiness;
 SELECT count(*) > 8 AS one_screen, count(*) < 60 AS not_more FROM sched.status();
 SELECT s FROM sched.status() s WHERE s IN ('Running now', 'Next', 'Waiting', 'Failed lately');
+-- what was ordered for later is next too, until it is cancelled
+SELECT sched.schedule_task('history', '2026-01-01 00:00+00'::timestamptz + interval '60 years') AS task \gset
+SELECT count(*) FROM sched.status() s WHERE s LIKE '  2086-01-01 00:00:00  history %task ' || :task;
+SELECT sched.cancel_task(:task);
+SELECT count(*) FROM sched.status() s WHERE s LIKE '  2086-01-01 00:00:00  history %task ' || :task;
+
 -- a trigger in quarantine is listed with its fault
 BEGIN;
 SELECT sched.add_trigger('history', '@at 2090-01-01 00:00+00') AS trigger \gset

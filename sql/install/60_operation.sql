@@ -274,13 +274,25 @@ BEGIN
 	RETURN NEXT 'Next';
 	v_count := 0;
 	FOR v_row IN
-		SELECT s.next_fire_at, j.name, t.schedule
-		FROM sched._trigger_state s
-		JOIN sched._trigger t ON t.trigger_id = s.trigger_id
-		JOIN sched._job j ON j.job_id = t.job_id
-		WHERE s.next_fire_at IS NOT NULL AND s.fault IS NULL AND j.status = 'active'
-		  AND sched._may(p_caller, j.owner::oid, 'see')
-		ORDER BY s.next_fire_at, s.trigger_id LIMIT 8
+		(SELECT s.next_fire_at, j.name, t.schedule
+		 FROM sched._trigger_state s
+		 JOIN sched._trigger t ON t.trigger_id = s.trigger_id
+		 JOIN sched._job j ON j.job_id = t.job_id
+		 WHERE s.next_fire_at IS NOT NULL AND s.fault IS NULL AND j.status = 'active'
+		   AND sched._may(p_caller, j.owner::oid, 'see')
+		 ORDER BY s.next_fire_at, s.trigger_id LIMIT 8)
+		UNION ALL
+		/* Tasks that were ordered for later: the near ones are in memory, of the others the first. */
+		(SELECT t.scheduled_at, j.name, 'task ' || t.task_id
+		 FROM (SELECT l.task_id FROM sched._live_tasks() AS l WHERE l.status = 'scheduled'
+			   UNION
+			   (SELECT f.task_id FROM sched._future f ORDER BY f.due_at, f.task_id LIMIT 100)) AS u
+		 JOIN sched._task t ON t.task_id = u.task_id
+		 JOIN sched._job j ON j.job_id = t.job_id
+		 WHERE sched._may(p_caller, j.owner::oid, 'see')
+		   AND NOT EXISTS (SELECT FROM sched._outcome o WHERE o.task_id = t.task_id AND o.final)
+		 ORDER BY t.scheduled_at, t.task_id LIMIT 8)
+		ORDER BY 1, 2 LIMIT 8
 	LOOP
 		v_count := v_count + 1;
 		RETURN NEXT format('  %s  %-30s %s', to_char(v_row.next_fire_at, 'YYYY-MM-DD HH24:MI:SS'),
