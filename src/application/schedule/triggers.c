@@ -521,11 +521,13 @@ sched_triggers_begin(int db)
 	{
 		sched_triggers_load_all(db, false);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		begins_now = false;
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	begins_now = false;
 }
 
 void
