@@ -97,6 +97,17 @@ set_clock($node, '2030-05-04 13:30:00+00');
 settle('its time');
 is(sql($node, "SELECT status FROM sched.tasks WHERE task_id = $id"), 'completed', 'until its time');
 
+# ---- all triggers are read anew, behind one that looks for its last end ----------
+
+sql($node, q(SELECT sched.create_job('delayed', 'SELECT 1', '@after 1 hour')));
+sql($node, q(SELECT sched.create_job('behind ' || i, 'SELECT 1', '@every 1 day') FROM generate_series(1, 20) i));
+settle('a fixed delay');
+is(fired('delayed'), '04 13:30 completed', 'which has run');
+set_clock($node, '2030-05-04 13:29:00+00');
+settle('a minute earlier');
+is( sql($node, q(SELECT (SELECT triggers FROM sched._scheduler_state()) - (SELECT count(*) FROM sched._trigger))),
+	0, 'none is left out');
+
 # ---- years ahead ---------------------------------------------------------------
 
 set_clock($node, '2130-01-01 00:00:30+00');

@@ -204,6 +204,7 @@ sched_fire_after_end(int db, int64 job_id, const SchedSchedule *schedule)
 		end = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
 												SPI_tuptable->tupdesc, 1,
 												&isnull));
+	SPI_freetuptable(SPI_tuptable);
 	return end == 0 ? sched_clock_now() :
 		end + sched_schedule_period(schedule);
 }

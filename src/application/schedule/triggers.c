@@ -403,6 +403,8 @@ load(int db, const char *query, int nargs, Oid *types, Datum *args,
 	MemoryContext rows;
 	List	   *repairs = NIL;
 	Portal		portal;
+	SPITupleTable *table;
+	uint64		count;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -416,17 +418,20 @@ load(int db, const char *query, int nargs, Oid *types, Datum *args,
 	for (;;)
 	{
 		SPI_cursor_fetch(portal, true, LOAD_ROWS);
-		if (SPI_processed == 0)
+		/* a row of a fixed delay makes queries of its own */
+		table = SPI_tuptable;
+		count = SPI_processed;
+		if (count == 0)
 			break;
-		for (uint64 i = 0; i < SPI_processed; i++)
+		for (uint64 i = 0; i < count; i++)
 		{
 			MemoryContext old = MemoryContextSwitchTo(rows);
 
-			load_row(db, SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-					 server_start, &repairs);
+			load_row(db, table->vals[i], table->tupdesc, server_start,
+					 &repairs);
 			MemoryContextSwitchTo(old);
 		}
-		SPI_freetuptable(SPI_tuptable);
+		SPI_freetuptable(table);
 		if (repairs == NIL)
 			MemoryContextReset(rows);
 		CHECK_FOR_INTERRUPTS();
