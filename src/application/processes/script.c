@@ -405,8 +405,7 @@ sched_script_run(const char *text, MemoryContext result_context,
 	MemoryContext work = AllocSetContextCreate(result_context,
 											   "sched script",
 											   ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(work);
-	List	   *statements = pg_parse_query(text);
+	List	   *statements;
 	ListCell   *cell;
 	bool		own_transactions = false;
 	bool		calls = false;
@@ -414,6 +413,8 @@ sched_script_run(const char *text, MemoryContext result_context,
 	RowReceiver receiver = {{0}};
 	QueryCompletion qc;
 
+	MemoryContextSwitchTo(work);
+	statements = pg_parse_query(text);
 	InitializeQueryCompletion(&qc);
 	receiver.pub.receiveSlot = receive_row;
 	receiver.pub.rStartup = receive_startup;
@@ -477,5 +478,6 @@ sched_script_run(const char *text, MemoryContext result_context,
 		result->row_count = SCHED_UNSET;
 		result->result = NULL;
 	}
-	MemoryContextSwitchTo(old);
+	/* the transaction that we were called in may have ended */
+	MemoryContextSwitchTo(CurTransactionContext);
 }
