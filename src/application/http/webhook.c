@@ -450,9 +450,9 @@ pick(SchedHttpClient *client, int room)
 	{
 		MemoryContext old = MemoryContextSwitchTo(picked[i].delivery->context);
 
-		in_hand++;
 		send(picked[i].delivery, client, picked[i].is_signed,
 			 picked[i].headers, picked[i].url, picked[i].body);
+		in_hand++;
 		MemoryContextSwitchTo(old);
 	}
 	look_at = next_look();
