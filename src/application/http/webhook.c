@@ -47,6 +47,7 @@
 
 #define MAX_ORDER_WAIT	"5 seconds"
 #define LOOK_DELAY		(100 * 1000)	/* for an older transaction to end */
+#define MAX_LOOK_DELAY	(5 * USECS_PER_SEC)
 #define FIRST_DELAY		(1 * USECS_PER_SEC)
 #define LONGEST_DELAY	(3600 * USECS_PER_SEC)
 #define TIMEOUT_MS		30000
@@ -402,7 +403,8 @@ next_look(void)
 	/* a clock that stands still is looked at now and then */
 	if (sched_clock_is_frozen())
 		return real + LOOK_DELAY;
-	return Max(due, real + LOOK_DELAY);
+	/* and one that is set may bring it sooner */
+	return Min(Max(due, real + LOOK_DELAY), real + MAX_LOOK_DELAY);
 }
 
 static bool
