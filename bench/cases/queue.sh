@@ -18,20 +18,22 @@ run_size() {
 	esac
 }
 enqueue() { "$bindir/psql" -Xq -v ON_ERROR_STOP=1 -v n="$2" -f "$peers/$1/enqueue.sql" >/dev/null; }
-# cycle PEER BATCH CLIENTS TASKS: tasks per second
+remaining() { "$bindir/psql" -XqAt -v ON_ERROR_STOP=1 -f "$peers/$1/remaining.sql"; }
+# cycle PEER BATCH CLIENTS TASKS: tasks per second, of those that were worked off
 cycle() {
-	local jobs=$(($3 < 2 ? 1 : 2)) transactions=$(($4 / $2 / $3)) tps
+	local jobs=$(($3 < 2 ? 1 : 2)) transactions=$(($4 / $2 / $3)) tps before
+	before=$(remaining "$1")
 	tps=$("$bindir/pgbench" -n -M prepared -c "$3" -j "$jobs" -t "$transactions" -D k="$2" \
 		-f "$peers/$1/cycle.pgbench" 2>"$home/pgbench.err" | sed -n 's/^tps = \([0-9.]*\).*/\1/p')
 	[ -n "$tps" ] || { cat "$home/pgbench.err" >&2; return 1; }
 	grep -q . "$home/pgbench.err" && tail -2 "$home/pgbench.err" >&2
-	calc "$tps * $2" 0
+	calc "($before - $(remaining "$1")) * $tps / ($transactions * $3)" 0
 }
 best() { printf '%s\n' "$@" | sort -n | tail -1; }
 
 for sync in $QUEUE_SYNC; do
 	server "queue-$sync" "synchronous_commit = $sync" "max_connections = 60" "autovacuum_naptime = 10s" \
-		"sched.max_concurrent_jobs = 0"
+		"sched.max_concurrent_jobs = 0" "sched.max_queued_tasks = 1000000"
 	for peer in $QUEUE_PEERS; do
 		"$bindir/psql" -Xq -v ON_ERROR_STOP=1 -f "$peers/$peer/setup.sql" >/dev/null
 	done

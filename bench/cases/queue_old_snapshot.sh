@@ -6,15 +6,16 @@ many=$(scaled 1000000)
 window=$(scaled 100000)
 for peer in ${QUEUE_PEERS:-sched skip_locked}; do
 	for snapshot in none old; do
-		server "old-$peer-$snapshot" "synchronous_commit = off" "sched.max_concurrent_jobs = 0" "autovacuum_naptime = 10s"
+		server "old-$peer-$snapshot" "synchronous_commit = off" "sched.max_concurrent_jobs = 0" "sched.max_queued_tasks = 1000000" "autovacuum_naptime = 10s"
 		"$bindir/psql" -Xq -v ON_ERROR_STOP=1 -f "$tree/bench/peers/$peer/setup.sql" >/dev/null
 		[ "$peer" != sched ] || wait_scheduler
 		fill() { "$bindir/psql" -Xq -v ON_ERROR_STOP=1 -v n="$1" -f "$tree/bench/peers/$peer/enqueue.sql" >/dev/null; }
 		drain() { # TASKS BATCH: tasks per second
-			local tps
+			local tps before
+			before=$("$bindir/psql" -XqAt -f "$tree/bench/peers/$peer/due.sql")
 			tps=$("$bindir/pgbench" -n -M prepared -c 2 -j 2 -t $(($1 / $2 / 2)) -D k="$2" \
 				-f "$tree/bench/peers/$peer/cycle.pgbench" 2>/dev/null | sed -n 's/^tps = \([0-9.]*\).*/\1/p')
-			calc "$tps * $2" 0
+			calc "($before - $("$bindir/psql" -XqAt -f "$tree/bench/peers/$peer/due.sql")) * $tps / ($1 / $2)" 0
 		}
 		for ((i = 0; i < 10; i++)); do
 			fill $((many / 10))

@@ -1,0 +1,1 @@
+SELECT count(*) FROM graphile_job WHERE is_available

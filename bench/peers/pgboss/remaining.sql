@@ -1,0 +1,1 @@
+SELECT count(*) FROM pgboss_job WHERE state < 2

@@ -1,0 +1,1 @@
+SELECT count(*) FROM pgmq_q WHERE vt <= clock_timestamp()

@@ -1,0 +1,1 @@
+SELECT count(*) FROM skip_locked_task WHERE state = 0 AND run_at <= now()
